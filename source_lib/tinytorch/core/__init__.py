@@ -1,0 +1,1 @@
+"""The foundation: tensors with reverse-mode gradients, layers, losses, optimisers, training."""

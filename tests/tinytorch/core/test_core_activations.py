@@ -1,0 +1,64 @@
+"""Laws of the activations: equal to scipy's, stable for any finite input, right gradients."""
+
+import numpy as np
+import pytest
+import scipy.special
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from tinytorch.core.activations import ReLU, Softmax, log_softmax, relu, softmax
+from tinytorch.core.tensor import Tensor
+
+shapes = hnp.array_shapes(max_dims=3, max_side=5)
+arrays = hnp.arrays(np.float32, shapes, elements=st.floats(-1e4, 1e4, width=32))
+
+
+@given(arrays, st.data())
+def test_softmax_equals_scipy(array, data):
+    """Softmax and its logarithm equal scipy's in float64 along every axis."""
+    axis = data.draw(st.integers(-array.ndim, array.ndim - 1))
+    exact = array.astype(np.float64)
+    p, log_p = softmax(array, axis), log_softmax(array, axis)
+    np.testing.assert_allclose(p.numpy(), scipy.special.softmax(exact, axis), rtol=1e-5, atol=1e-30)
+    np.testing.assert_allclose(
+        log_p.numpy(), scipy.special.log_softmax(exact, axis), rtol=1e-5, atol=1e-5
+    )
+    np.testing.assert_allclose(p.numpy().sum(axis=axis), 1, rtol=1e-5)
+    np.testing.assert_array_equal(Softmax(axis)(array).numpy(), p.numpy())
+
+
+@given(arrays)
+def test_relu_is_the_positive_part(array):
+    """The function, the method and the layer are the positive part."""
+    for out in (relu(array), Tensor(array).relu(), ReLU()(array)):
+        np.testing.assert_array_equal(out.numpy(), np.maximum(array, 0))
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+@pytest.mark.parametrize("function", [softmax, log_softmax])
+def test_softmax_gradients(check_gradient, function, axis):
+    """The gradients equal the difference quotients along every axis."""
+    check_gradient(lambda x: function(x, axis), np.random.default_rng(0).normal(size=(2, 3, 4)))
+
+
+def test_a_masked_element_gets_nothing():
+    """-inf has probability 0 and gradient 0, so a mask can be added to scores."""
+    x = Tensor([[1.0, -np.inf, 1.0]], requires_grad=True)
+    p = softmax(x)
+    assert p.numpy().tolist() == [[0.5, 0.0, 0.5]]
+    p.backward([[1.0, 2.0, 3.0]])
+    assert x.grad.tolist() == [[-0.5, 0.0, 0.5]]
+
+
+@pytest.mark.parametrize("function", [softmax, log_softmax])
+def test_an_axis_that_is_not_there_is_refused(function):
+    """NumPy's AxisError is a ValueError and names the axis."""
+    with pytest.raises(ValueError, match="axis 2 is out of bounds"):
+        function(np.ones((2, 2)), axis=2)
+
+
+def test_layers_show_their_settings():
+    """repr is the call that makes the layer."""
+    assert repr(ReLU()) == "ReLU()"
+    assert repr(Softmax(0)) == "Softmax(axis=0)"
