@@ -1,0 +1,1 @@
+"""What instructors run: from chapters to notebooks, and from submissions to grades."""

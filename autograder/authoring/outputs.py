@@ -1,0 +1,85 @@
+"""The reference run: a source notebook executed once, its outputs kept until its inputs change."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat.notebooknode import NotebookNode
+
+from autograder.course import Course, CourseError
+
+TIMEOUT_SECONDS = 300
+
+
+class ReferenceRunError(CourseError):
+    """The reference solution fails in its own chapter."""
+
+
+def executed(course: Course, chapter: str, notebook: NotebookNode, library: Path) -> NotebookNode:
+    """Return a copy of `notebook` with the outputs of running it against `library`.
+
+    The result is kept under `build/outputs`; the key is the code cells and every file of the
+    library, so an edit of either runs it again.
+    Raises ReferenceRunError with the cell and its message when a cell fails.
+    """
+    kept = course.build / "outputs" / f"{chapter}-{_key(notebook, course.library)}.json"
+    result: NotebookNode = nbformat.from_dict(notebook)
+    if kept.is_file():
+        outputs = json.loads(kept.read_text(encoding="utf-8"))
+    else:
+        outputs = _run(chapter, result, library)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        for old in kept.parent.glob(f"{chapter}-*.json"):
+            old.unlink()
+        kept.write_text(json.dumps(outputs), encoding="utf-8")
+    for cell, cell_outputs in zip(_code_cells(result), outputs, strict=True):
+        cell.outputs = [nbformat.from_dict(output) for output in cell_outputs]
+    return result
+
+
+def _run(chapter: str, notebook: NotebookNode, library: Path) -> list[list[NotebookNode]]:
+    run = nbformat.from_dict(notebook)
+    scratch = library.parent / f"{chapter}-run"
+    scratch.mkdir(parents=True, exist_ok=True)
+    environment = os.environ | {"PYTHONPATH": str(library), "MPLBACKEND": ""}
+    environment.pop("MPLBACKEND")
+    client = NotebookClient(
+        run,
+        timeout=TIMEOUT_SECONDS,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(scratch)}},
+    )
+    try:
+        client.execute(env=environment)
+    except CellExecutionError as error:
+        raise ReferenceRunError(
+            f"{chapter}: the reference solution fails in {_failed(run)}: "
+            f"{error.ename}: {error.evalue}"
+        ) from error
+    return [cell.outputs for cell in _code_cells(run)]
+
+
+def _failed(notebook: NotebookNode) -> str:
+    """Return the last code cell that ran, which is the one that failed."""
+    ran = [cell for cell in _code_cells(notebook) if cell.get("execution_count")]
+    nbgrader = ran[-1].metadata.get("nbgrader", {}) if ran else {}
+    return f"cell {nbgrader.get('grade_id', len(ran))!r}"
+
+
+def _code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _key(notebook: NotebookNode, library: Path) -> str:
+    digest = hashlib.sha256()
+    for cell in _code_cells(notebook):
+        digest.update(cell.source.encode() + b"\0")
+    for path in sorted(library.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            digest.update(str(path.relative_to(library)).encode() + b"\0")
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

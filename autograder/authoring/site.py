@@ -1,0 +1,41 @@
+"""The Sphinx extension of the book: maths as MathML, and no script from foreign hosts."""
+
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.application import Sphinx
+from sphinx.writers.html5 import HTML5Translator
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the MathML renderer; choose it by `html_math_renderer = "mathml"`."""
+    app.add_html_math_renderer("mathml", (_inline_math, None), (_display_math, None))
+    app.connect("config-inited", _drop_thebe)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _inline_math(translator: HTML5Translator, node: nodes.math) -> None:
+    translator.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def _display_math(translator: HTML5Translator, node: nodes.math_block) -> None:
+    block = tex2mathml(node.astext(), as_block=True)
+    translator.body.append(f'<div class="course-math">{block}</div>')
+    raise nodes.SkipNode
+
+
+def _drop_thebe(app: Sphinx, config: Any) -> None:
+    """Silence sphinx-thebe, which adds a script from a foreign host to every page even when off."""
+    for event, listeners in app.events.listeners.items():
+        app.events.listeners[event] = [
+            listener
+            for listener in listeners
+            if not listener.handler.__module__.startswith("sphinx_thebe")
+        ]
+    app.registry.css_files = [
+        (name, attributes)
+        for name, attributes in app.registry.css_files
+        if not name.startswith("sphinx-thebe")
+    ]

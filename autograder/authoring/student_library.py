@@ -1,0 +1,50 @@
+"""The library as a student of one chapter has it: without what that and later chapters teach."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from autograder.authoring.chapter import read_chapter
+from autograder.course import Course
+
+TAUGHT = '''"""{title}: you write this module in chapter {number}."""
+
+raise ImportError(
+    "{module} is what chapter {number} asks you to write; use your own functions from the notebook"
+)
+'''
+
+
+def write_student_library(course: Course, chapter: str) -> Path:
+    """Write the student's `tinytorch` for `chapter` and return the folder to import it from.
+
+    Modules taught by `chapter` and by later ones are replaced by one that says so when imported.
+    The folder appears whole: an older one is replaced in one step.
+    """
+    target = course.student_library(chapter)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        fresh = Path(scratch) / "new"
+        shutil.copytree(
+            course.library,
+            fresh / "tinytorch",
+            ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
+        )
+        for name in course.chapter_names():
+            if name >= chapter:
+                _mask(fresh, read_chapter(course.chapter_file(name)).front)
+        if target.exists():
+            target.rename(Path(scratch) / "old")
+        fresh.rename(target)
+    return target
+
+
+def _mask(root: Path, front: dict[str, object]) -> None:
+    module = str(front["module"])
+    path = root.joinpath(*module.split("."))
+    if path.is_dir():
+        shutil.rmtree(path)
+    path.with_suffix(".py").write_text(
+        TAUGHT.format(title=front["title"], number=front["number"], module=module),
+        encoding="utf-8",
+    )
