@@ -1,0 +1,1 @@
+"""nbgrader plug-ins: how a submission is read, run and reported."""

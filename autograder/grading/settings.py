@@ -1,0 +1,40 @@
+"""The settings that make nbgrader grade by the rules of this course."""
+
+from traitlets.config import Config
+
+from autograder.grading import record
+
+
+def configure(c: Config) -> None:
+    """Plug this package into the `autograde` and `generate_feedback` commands of nbgrader.
+
+    Every setting is nbgrader's own; set it again after this call to change it.
+    """
+    c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", record.FILE]
+    c.Autograde.exporter_class = "autograder.grading.intake.SubmissionExporter"
+    c.Autograde.sanitize_preprocessors = [
+        "nbgrader.preprocessors.ClearOutput",
+        "nbgrader.preprocessors.DeduplicateIds",
+        "nbgrader.preprocessors.OverwriteKernelspec",
+        "nbgrader.preprocessors.OverwriteCells",
+        "autograder.grading.restore.RestoreCells",
+        "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    c.Autograde.autograde_preprocessors = [
+        "autograder.grading.execute.BoundedExecute",
+        "nbgrader.preprocessors.IgnorePattern",
+        "nbconvert.preprocessors.ClearMetadataPreprocessor",
+        "nbgrader.preprocessors.LimitOutput",
+        "nbgrader.preprocessors.SaveAutoGrades",
+        "nbgrader.preprocessors.AssignLatePenalties",
+        "nbgrader.preprocessors.CheckCellMetadata",
+    ]
+    c.GenerateFeedback.preprocessors = [
+        "nbgrader.preprocessors.GetGrades",
+        "nbgrader.preprocessors.ClearHiddenTests",
+        "nbgrader.preprocessors.ClearMarkScheme",
+        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ]
+    c.BoundedExecute.kernel_name = "tinytorch-grading"
+    c.BoundedExecute.timeout = 20
+    c.BoundedExecute.notebook_seconds = 180

@@ -1,0 +1,12 @@
+"""The course as nbgrader sees it."""
+
+from pathlib import Path
+
+from autograder.grading.settings import configure
+
+c = get_config()  # noqa: F821  (nbgrader defines it when it reads this file)
+
+c.CourseDirectory.course_id = "ml-systems"
+c.CourseDirectory.root = str(Path(__file__).resolve().parent / "assignments")
+
+configure(c)
