@@ -119,7 +119,7 @@ def read_chapter(file: Path) -> Chapter:
 def parse_chapter(text: str, file: Path) -> Chapter:
     """Parse and check the text of a chapter; `file` gives its name and stands in messages."""
     front = front_matter(text)
-    for key in ("title", "chapter", "number", "module", "points", "minutes"):
+    for key in ("title", "chapter", "number", "module", "minutes", "points", "objectives"):
         if key not in front:
             raise ChapterError(file, "front matter", f"{key!r} is missing; add it")
     if front["chapter"] != file.stem:
@@ -129,6 +129,8 @@ def parse_chapter(text: str, file: Path) -> Chapter:
     notebook = jupytext.reads(text, fmt="md:myst")
     cells = tuple(_parse_cells(notebook.cells, file))
     chapter = Chapter(name=file.stem, file=file, front=front, cells=cells)
+    if not cells or not isinstance(cells[0], Prose) or not cells[0].text.startswith("# "):
+        raise ChapterError(file, "cell 1", "a chapter begins with its title, '# …'")
     _check_ids(chapter)
     _check_order(chapter)
     _check_points(chapter)

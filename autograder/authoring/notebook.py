@@ -43,12 +43,26 @@ def source_notebook(chapter: Chapter, prose: Callable[[str], str]) -> NotebookNo
         for built in parts:
             built["id"] = f"c{number}-{len(cells):03d}"
             cells.append(built)
+    title, _, rest = cells[0].source.partition("\n")
+    cells[0].source = f"{title}\n\n{opening(chapter.front)}\n{rest}"
     notebook: NotebookNode = nbformat.v4.new_notebook(
         cells=cells,
         metadata={"kernelspec": KERNELSPEC, "language_info": {"name": "python"}},
     )
     nbformat.validate(notebook)
     return notebook
+
+
+def opening(front: dict[str, Any]) -> str:
+    """Return what stands under a chapter's title: time, points and objectives."""
+    low, high = (f"{minutes / 60:g}" for minutes in front["minutes"])
+    points = front["points"]
+    objectives = "\n".join(f"- {objective}" for objective in front["objectives"])
+    return (
+        f"**Time:** {low} to {high} hours. "
+        f"**Points:** {points['automatic']} by tests and {points['manual']} by a reader.\n\n"
+        f"After this chapter you can\n\n{objectives}"
+    )
 
 
 def student_view(notebook: NotebookNode) -> NotebookNode:

@@ -1,11 +1,9 @@
 """A chapter as the page that readers see: the student's view with the reference run's outputs."""
 
-from typing import Any
-
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
-from autograder.authoring.chapter import Chapter, front_matter, parse_chapter
+from autograder.authoring.chapter import front_matter, parse_chapter
 from autograder.authoring.notebook import source_notebook, student_view
 from autograder.authoring.outputs import executed
 from autograder.authoring.student_library import write_student_library
@@ -31,7 +29,8 @@ def chapter_page(course: Course, text: str) -> NotebookNode:
     source = source_notebook(chapter, lambda prose: prose)
     library = write_student_library(course, chapter.name)
     page = student_view_with_outputs(executed(course, chapter.name, source, library))
-    page.cells[0].source = _with_header(page.cells[0].source, chapter)
+    title, _, rest = page.cells[0].source.partition("\n")
+    page.cells[0].source = f"{title}\n\n{DOWNLOAD.format(name=chapter.name)}\n{rest}"
     return page
 
 
@@ -45,19 +44,3 @@ def student_view_with_outputs(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade"):
             cell.outputs = []
     return page
-
-
-def _with_header(prose: str, chapter: Chapter) -> str:
-    """Put the facts of the front matter and the notebook's link under the page's title."""
-    title, _, rest = prose.partition("\n")
-    return f"{title}\n\n{facts(chapter.front)}\n\n{DOWNLOAD.format(name=chapter.name)}\n{rest}"
-
-
-def facts(front: dict[str, Any]) -> str:
-    """Return one sentence on the time and the points of a chapter."""
-    points = front["points"]
-    low, high = front["minutes"]
-    return (
-        f"**Time:** {low // 60} to {high // 60} hours. "
-        f"**Points:** {points['automatic']} by tests and {points['manual']} by a reader."
-    )

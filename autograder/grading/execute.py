@@ -28,7 +28,7 @@ class BoundedExecute(Execute):
     """
 
     notebook_seconds = Float(
-        180, help="Wall time in seconds that all cells of one notebook share."
+        300, help="Wall time in seconds that all cells of one notebook share."
     ).tag(config=True)
     memory_mb = Integer(4096, help="Address space of the kernel in MiB.").tag(config=True)
 

@@ -36,5 +36,5 @@ def configure(c: Config) -> None:
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
     c.BoundedExecute.kernel_name = "tinytorch-grading"
-    c.BoundedExecute.timeout = 20
-    c.BoundedExecute.notebook_seconds = 180
+    c.BoundedExecute.timeout = 40
+    c.BoundedExecute.notebook_seconds = 300

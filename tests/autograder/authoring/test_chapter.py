@@ -17,6 +17,7 @@ number: 20
 module: tinytorch.capstone
 minutes: [60, 120]
 points: {automatic: 3, manual: 2}
+objectives: [to test]
 ---
 
 # A chapter
@@ -126,6 +127,7 @@ MISTAKES = {
         "=== BEGIN MARK SCHEME ===\n", "", r"cell 5 \(reflect why\): it has no mark scheme",
     ),
     "another chapter's name": ("chapter: 20_capstone", "chapter: 19_other", "must be the file's"),
+    "no title": ("# A chapter", "A chapter", "a chapter begins with its title"),
     "no module": ("module: tinytorch.capstone\n", "", "'module' is missing"),
 }  # fmt: skip
 
