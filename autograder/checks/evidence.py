@@ -62,7 +62,9 @@ def evaluate(course: Course, name: str) -> list[Verdict]:
     """
     chapter = read_chapter(course.chapter_file(name))
     subjects = list(all_subjects(course, chapter))
-    with ProcessPoolExecutor(max_workers=os.cpu_count(), max_tasks_per_child=1) as pool:
+    # Twice the cores: the checks sleep for a good part of their time.
+    workers = 2 * (os.cpu_count() or 1)
+    with ProcessPoolExecutor(max_workers=workers, max_tasks_per_child=1) as pool:
         futures = [pool.submit(judge, chapter, subject) for subject in subjects]
         waiting = track(futures, "judging solutions", console=Console(stderr=True), transient=True)
         return [future.result() for future in waiting]
@@ -101,23 +103,24 @@ def mutate(reference: str, mutant: dict[str, str], file: Path) -> Subject:
 
 
 def judge(chapter: Chapter, subject: Subject) -> Verdict:
-    """Run every test cell of the chapter against one solution."""
+    """Run the test cells of the chapter against one solution.
+
+    A mutant has to be caught by a hidden check, so its visible tests are left out.
+    """
     failed: dict[str, tuple[str, ...]] = {}
     with tempfile.TemporaryDirectory() as scratch, _quietly_in(scratch):
         student = student_module(chapter, subject.script)
         checks = importlib.import_module(f"autograder.checks.ch{chapter.name}")
         for test in chapter.tests:
             caught = [check for check in test.checks if _fails(getattr(checks, check), student)]
-            if _fails(lambda source=test.source: exec(source, student.__dict__)):
+            if subject.kind == "right" and _fails(exec, test.source, student.__dict__):
                 caught.append("visible test")
             if caught:
                 failed[test.id] = tuple(caught)
     points = sum(test.points for test in chapter.tests if test.id not in failed)
     possible = sum(test.points for test in chapter.tests)
-    if subject.kind == "right":
-        as_expected = set(failed) <= subject.may_lose
-    else:
-        as_expected = any(set(caught) - {"visible test"} for caught in failed.values())
+    right = subject.kind == "right"
+    as_expected = set(failed) <= subject.may_lose if right else bool(failed)
     return Verdict(subject.name, subject.kind, subject.about, points, possible, failed, as_expected)
 
 
