@@ -101,6 +101,8 @@ def compare_latency(
 
     The speedup is exp(median(log(t_baseline / t_candidate))); the number of pairs is fixed, since
     stopping as soon as a difference shows would inflate false alarms.
+    The interval speaks of these two objects in this process; other places in memory may move the
+    ratio by 0.1 % for a tiny model and 2 % for a big one, which is why there is a floor.
     `floor` is the smallest relative difference a verdict may rest on (see `verdict`); `self_check`
     times the baseline a second time in every round, for `self_ratio_ci`.
     Raises TypeError when an arm is not callable, ValueError for an argument out of range or too
