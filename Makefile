@@ -35,6 +35,7 @@ demo: book grade
 	@echo "feedback: $(DEMO)/feedback/<student>/<chapter>/<chapter>.html"
 
 test: lint book
+	pytest -q --doctest-modules source_lib/tinytorch
 	pytest -n 2 --dist loadgroup
 
 test-fast: $(VENV)/installed

@@ -6,7 +6,6 @@ from autograder.grading.settings import configure
 
 c = get_config()  # noqa: F821  (nbgrader defines it when it reads this file)
 
-c.CourseDirectory.course_id = "ml-systems"
-c.CourseDirectory.root = str(Path(__file__).resolve().parent / "assignments")
+configure(c, root=Path(__file__).resolve().parent)
 
-configure(c)
+c.CourseDirectory.course_id = "ml-systems"

@@ -11,9 +11,9 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbclient.util import run_sync
 from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import Execute
-from traitlets import Float, Integer
+from traitlets import Float, Integer, Unicode
 
-from autograder.course import CourseError, find_course
+from autograder.course import Course, CourseError
 from autograder.grading.record import NOTE, Record, write_record
 from autograder.kernels.limits import Limits
 from autograder.kernels.specs import CourseKernelSpecManager
@@ -30,6 +30,9 @@ class BoundedExecute(Execute):
     notebook_seconds = Float(
         300, help="Wall time in seconds that all cells of one notebook share."
     ).tag(config=True)
+    course_root = Unicode(help="The folder that holds book/ and build/ of the course.").tag(
+        config=True
+    )
     memory_mb = Integer(4096, help="Address space of the kernel in MiB.").tag(config=True)
 
     def preprocess(
@@ -72,7 +75,7 @@ class BoundedExecute(Execute):
             ignore=shutil.ignore_patterns("*.ipynb", "*.py", "timestamp.txt"),
         )
         environment = {"HOME": str(self.scratch), "IPYTHONDIR": str(self.scratch / "ipython")}
-        library = student_library(names["assignment"])
+        library = student_library(Course(Path(self.course_root)), names["assignment"])
         if library is not None:
             environment["PYTHONPATH"] = str(library)
         await super().async_start_new_kernel(
@@ -118,13 +121,18 @@ class BoundedExecute(Execute):
         return max(1.0, min(float(self.timeout), left))
 
 
-def student_library(assignment: str) -> Path | None:
-    """Return the library that a chapter's students import, or None for another course's work."""
-    try:
-        library = find_course().student_library(assignment)
-    except CourseError:
+def student_library(course: Course, assignment: str) -> Path | None:
+    """Return the library that a chapter's students import, or None for what is no chapter.
+
+    Raises CourseError when the library of a chapter has not been built: without it the kernel
+    would import the reference, answers and all.
+    """
+    if assignment not in course.chapter_names():
         return None
-    return library if library.is_dir() else None
+    library = course.student_library(assignment)
+    if not library.is_dir():
+        raise CourseError(f"there is no {library}; run 'autograder build {assignment}'")
+    return library
 
 
 def is_test(cell: NotebookNode) -> bool:

@@ -1,15 +1,23 @@
 """The settings that make nbgrader grade by the rules of this course."""
 
+import warnings
+from pathlib import Path
+
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from autograder.grading import record
 
 
-def configure(c: Config) -> None:
+def configure(c: Config, root: Path) -> None:
     """Plug this package into the `autograde` and `generate_feedback` commands of nbgrader.
 
+    `root` is the folder that holds `book/` and `assignments/`.
     Every setting is nbgrader's own; set it again after this call to change it.
     """
+    # nbgrader's way of adding a submission makes SQLAlchemy warn, a page for every student.
+    warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
+    c.CourseDirectory.root = str(root / "assignments")
     c.CourseDirectory.ignore = [".ipynb_checkpoints", "*.pyc", "__pycache__", record.FILE]
     c.Autograde.exporter_class = "autograder.grading.intake.SubmissionExporter"
     c.Autograde.sanitize_preprocessors = [
@@ -35,6 +43,7 @@ def configure(c: Config) -> None:
         "nbgrader.preprocessors.ClearMarkScheme",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
+    c.BoundedExecute.course_root = str(root)
     c.BoundedExecute.kernel_name = "tinytorch-grading"
     c.BoundedExecute.timeout = 40
     c.BoundedExecute.notebook_seconds = 300

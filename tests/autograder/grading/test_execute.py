@@ -1,8 +1,16 @@
 """What a test cell may say, and how a cell is named to a person."""
 
+import pytest
 from nbformat.v4 import new_code_cell, new_output
 
-from autograder.grading.execute import describe, is_test, plain_verdicts, verdict
+from autograder.course import Course, CourseError
+from autograder.grading.execute import (
+    describe,
+    is_test,
+    plain_verdicts,
+    student_library,
+    verdict,
+)
 
 
 def test_an_error_keeps_its_words_and_loses_its_traceback():
@@ -45,3 +53,15 @@ def test_a_cell_is_named_by_its_id_or_its_first_line():
     cell.metadata["nbgrader"] = {"grade_id": "speedup"}
     assert describe(cell) == "cell 'speedup'"
     assert not is_test(cell)
+
+
+def test_a_chapter_whose_library_is_not_built_is_not_graded(tmp_path):
+    """The kernel would import the installed reference instead, which holds the answers."""
+    course = Course(tmp_path)
+    course.chapters.mkdir(parents=True)
+    (course.chapters / "20_capstone.md").touch()
+    with pytest.raises(CourseError, match="run 'autograder build 20_capstone'"):
+        student_library(course, "20_capstone")
+    assert student_library(course, "another course's homework") is None
+    course.student_library("20_capstone").mkdir(parents=True)
+    assert student_library(course, "20_capstone") == course.student_library("20_capstone")
