@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+import tinytorch
 from tinytorch.capstone import (
     BenchmarkReport,
     SimpleMLP,
@@ -101,6 +102,7 @@ def test_submission_generation(test_set):
         "student_name",
     }
     assert submission["submission_type"] == "capstone_benchmark"
+    assert submission["tinytorch_version"] == tinytorch.__version__
     assert submission["baseline"] == {"model_name": "simple_mlp", "metrics": report.metrics}
     assert "student_name" not in generate_submission(report)
 
