@@ -1,6 +1,5 @@
 """Write what is made from a chapter: its source notebook and the library its students have."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +10,14 @@ from autograder.authoring.markdown import lowering
 from autograder.authoring.notebook import source_notebook
 from autograder.authoring.student_library import write_student_library
 from autograder.course import Course
+from autograder.files import write_whole
 
 
 @dataclass(frozen=True)
 class Built:
-    """What `build_chapter` wrote."""
+    """The source notebook of a chapter, and whether `build_chapter` had to write it."""
 
-    chapter: str
     notebook: Path
-    library: Path
     changed: bool
 
 
@@ -32,10 +30,10 @@ def build_chapter(course: Course, name: str) -> Built:
     text = notebook_text(course, name)
     target = course.assignments / "source" / name / f"{name}.ipynb"
     changed = not target.is_file() or target.read_text(encoding="utf-8") != text
-    library = write_student_library(course, name)
+    write_student_library(course, name)
     if changed:
-        _write(target, text)
-    return Built(name, target, library, changed)
+        write_whole(target, text)
+    return Built(target, changed)
 
 
 def notebook_text(course: Course, name: str) -> str:
@@ -45,10 +43,3 @@ def notebook_text(course: Course, name: str) -> str:
     prose = lowering(course.root / "book" / "references.bib", file.read_text(encoding="utf-8"))
     notebook = source_notebook(chapter, prose)
     return nbformat.writes(notebook, version=nbformat.NO_CONVERT) + "\n"
-
-
-def _write(target: Path, text: str) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    scratch = target.with_name(f".{target.name}.new")
-    scratch.write_text(text, encoding="utf-8")
-    os.replace(scratch, target)

@@ -211,12 +211,13 @@ def _points(value: Any, file: Path, where: str) -> float:
 def _check_ids(chapter: Chapter) -> None:
     seen: dict[str, str] = {}
     for cell in chapter.cells:
-        if isinstance(cell, Implement | Test | Reflect):
-            if cell.id in seen:
-                raise ChapterError(
-                    chapter.file, cell.where, f"the id {cell.id!r} is taken by {seen[cell.id]}"
-                )
-            seen[cell.id] = cell.where
+        name = cell.options.get("id") if isinstance(cell, Code) else getattr(cell, "id", None)
+        if name in seen:
+            raise ChapterError(
+                chapter.file, cell.where, f"the id {name!r} is taken by {seen[name]}"
+            )
+        if name is not None:
+            seen[name] = cell.where
 
 
 def _check_order(chapter: Chapter) -> None:

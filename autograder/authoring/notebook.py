@@ -5,6 +5,7 @@ from typing import Any
 
 import nbformat
 from nbformat.notebooknode import NotebookNode
+from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, ClearSolutions
 
 from autograder.authoring.chapter import (
@@ -22,7 +23,6 @@ from autograder.authoring.markdown import MarkdownError
 from autograder.authoring.reference import UnknownObjectError, solution_source
 
 KERNELSPEC = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-SCHEMA_VERSION = 3
 BEGIN_HIDDEN = "### BEGIN HIDDEN TESTS"
 END_HIDDEN = "### END HIDDEN TESTS"
 
@@ -131,7 +131,7 @@ def _metadata(
         "grade": grade,
         "grade_id": grade_id,
         "locked": locked,
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": MetadataValidator.schema_version,
         "solution": solution,
         "task": task,
     }

@@ -11,6 +11,7 @@ from nbclient.exceptions import CellExecutionError
 from nbformat.notebooknode import NotebookNode
 
 from autograder.course import Course, CourseError
+from autograder.files import write_whole
 
 TIMEOUT_SECONDS = 300
 
@@ -32,10 +33,9 @@ def executed(course: Course, chapter: str, notebook: NotebookNode, library: Path
         outputs = json.loads(kept.read_text(encoding="utf-8"))
     else:
         outputs = _run(chapter, result, library)
-        kept.parent.mkdir(parents=True, exist_ok=True)
         for old in kept.parent.glob(f"{chapter}-*.json"):
             old.unlink()
-        kept.write_text(json.dumps(outputs), encoding="utf-8")
+        write_whole(kept, json.dumps(outputs))
     for cell, cell_outputs in zip(_code_cells(result), outputs, strict=True):
         cell.outputs = [nbformat.from_dict(output) for output in cell_outputs]
     return result
@@ -45,8 +45,8 @@ def _run(chapter: str, notebook: NotebookNode, library: Path) -> list[list[Noteb
     run = nbformat.from_dict(notebook)
     scratch = library.parent / f"{chapter}-run"
     scratch.mkdir(parents=True, exist_ok=True)
-    environment = os.environ | {"PYTHONPATH": str(library), "MPLBACKEND": ""}
-    environment.pop("MPLBACKEND")
+    environment = os.environ | {"PYTHONPATH": str(library)}
+    environment.pop("MPLBACKEND", None)  # the kernel chooses the one that shows figures inline
     client = NotebookClient(
         run,
         timeout=TIMEOUT_SECONDS,

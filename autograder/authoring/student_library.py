@@ -4,7 +4,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from autograder.authoring.chapter import read_chapter
+from autograder.authoring.chapter import Chapter, read_chapter
 from autograder.course import Course
 
 TAUGHT = '''"""{title}: you write this module in chapter {number}."""
@@ -32,19 +32,18 @@ def write_student_library(course: Course, chapter: str) -> Path:
         )
         for name in course.chapter_names():
             if name >= chapter:
-                _mask(fresh, read_chapter(course.chapter_file(name)).front)
+                _mask(fresh, read_chapter(course.chapter_file(name)))
         if target.exists():
             target.rename(Path(scratch) / "old")
         fresh.rename(target)
     return target
 
 
-def _mask(root: Path, front: dict[str, object]) -> None:
-    module = str(front["module"])
-    path = root.joinpath(*module.split("."))
+def _mask(root: Path, chapter: Chapter) -> None:
+    path = root.joinpath(*chapter.module.split("."))
     if path.is_dir():
         shutil.rmtree(path)
-    path.with_suffix(".py").write_text(
-        TAUGHT.format(title=front["title"], number=front["number"], module=module),
-        encoding="utf-8",
+    text = TAUGHT.format(
+        title=chapter.front["title"], number=chapter.front["number"], module=chapter.module
     )
+    path.with_suffix(".py").write_text(text, encoding="utf-8")

@@ -1,9 +1,10 @@
 """What grading notes about a submission beside its points, kept with the graded notebook."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+
+from autograder.files import write_whole
 
 FILE = "grading.json"
 NOTE = "autograder_note"
@@ -19,10 +20,7 @@ class Record:
 
 def write_record(folder: Path, record: Record) -> None:
     """Write the record into the folder of an autograded submission, whole or not at all."""
-    target = folder / FILE
-    scratch = folder / f".{FILE}.new"
-    scratch.write_text(json.dumps(asdict(record), indent=2) + "\n", encoding="utf-8")
-    os.replace(scratch, target)
+    write_whole(folder / FILE, json.dumps(asdict(record), indent=2) + "\n")
 
 
 def read_record(folder: Path) -> Record | None:

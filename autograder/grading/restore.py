@@ -4,9 +4,8 @@ from typing import Any
 
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook, SourceCell
+from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import NbGraderPreprocessor
-
-SCHEMA_VERSION = 3
 
 
 class RestoreCells(NbGraderPreprocessor):
@@ -57,7 +56,7 @@ def restored(source: SourceCell, points: float | None, task: bool) -> NotebookNo
         "locked": True,
         "solution": False,
         "task": task,
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": MetadataValidator.schema_version,
         "checksum": source.checksum,
         "cell_type": source.cell_type,
     }

@@ -7,6 +7,7 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from autograder.grading import record
+from autograder.kernels.specs import GRADING_KERNEL
 
 
 def configure(c: Config, root: Path) -> None:
@@ -44,6 +45,5 @@ def configure(c: Config, root: Path) -> None:
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
     c.BoundedExecute.course_root = str(root)
-    c.BoundedExecute.kernel_name = "tinytorch-grading"
+    c.BoundedExecute.kernel_name = GRADING_KERNEL
     c.BoundedExecute.timeout = 40
-    c.BoundedExecute.notebook_seconds = 300

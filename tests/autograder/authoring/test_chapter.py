@@ -106,6 +106,10 @@ MISTAKES = {
         "#| test: works", "#| test: model",
         r"cell 4 \(test model\): the id 'model' is taken by cell 3",
     ),
+    "an id taken by a given cell": (
+        "#| test: works", "#| test: imports",
+        r"cell 4 \(test imports\): the id 'imports' is taken by cell 2",
+    ),
     "test points that do not add up": (
         "automatic: 3", "automatic: 5",
         "front matter: points.automatic says 5, but the cells add up to 3",
