@@ -1,1 +1,1 @@
-"""The foundation: tensors with reverse-mode gradients, layers, losses, optimisers, training."""
+"""The foundation: tensors with gradients, layers, losses, optimisers, data, training."""

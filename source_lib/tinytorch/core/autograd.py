@@ -1,7 +1,7 @@
 """Reverse-mode automatic differentiation over a recorded graph of tensors.
 
-Every recorded tensor knows its parents and a backward function, which turns the gradient of the
-loss in that tensor into one gradient per parent (the vector-Jacobian product).
+Every recorded tensor is a ``Node``: it knows its parents and a backward function, which turns the
+gradient of the loss in that tensor into one gradient per parent (the vector-Jacobian product).
 ``run_backward`` walks the graph from the loss to the leaves and adds up what arrives.
 """
 
@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-if TYPE_CHECKING:
-    from tinytorch.core.tensor import Tensor
 
 Array = NDArray[Any]
 # One gradient per parent, in order; None where a parent needs none.
@@ -52,6 +49,47 @@ def no_grad() -> Iterator[None]:
         _grad_enabled.reset(token)
 
 
+class Node:
+    """What a tensor is in the graph: an array, its gradient, and how it was computed.
+
+    A leaf has no parents and no backward function; only leaves keep a gradient.
+    """
+
+    __slots__ = ("__weakref__", "_backward", "_parents", "data", "grad", "requires_grad")
+
+    data: Array
+    grad: Array | None
+    requires_grad: bool
+    _parents: tuple[Node, ...]
+    _backward: BackwardFunction | None
+
+    def record(self, parents: tuple[Node, ...], backward: BackwardFunction) -> None:
+        """Note that this tensor was computed from ``parents``, with ``backward`` as its rule.
+
+        Operations with a gradient of their own call it when ``needs_grad(...)`` says so.
+        """
+        self.requires_grad = True
+        self._parents = parents
+        self._backward = backward
+
+    def zero_grad(self) -> None:
+        """Forget the gradient."""
+        self.grad = None
+
+
+def needs_grad(*operands: Node) -> bool:
+    """Return whether an operation on ``operands`` has to be recorded.
+
+    >>> from tinytorch.core.tensor import Tensor
+    >>> needs_grad(Tensor([1.0]), Tensor([1.0], requires_grad=True))
+    True
+    """
+    for operand in operands:
+        if operand.requires_grad:
+            return _grad_enabled.get()
+    return False
+
+
 def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     """Sum ``grad`` over the axes along which an operand of ``shape`` was broadcast.
 
@@ -71,7 +109,7 @@ def unbroadcast(grad: Array, shape: tuple[int, ...]) -> Array:
     return summed.reshape(shape)
 
 
-def topological_order(root: Tensor) -> list[Tensor]:
+def topological_order(root: Node) -> list[Node]:
     """Return the tensors that ``root`` depends on and that need a gradient, parents first.
 
     A depth-first walk with its own stack, so the depth of a graph is not bounded by Python's
@@ -83,9 +121,9 @@ def topological_order(root: Tensor) -> list[Tensor]:
     >>> [tensor is expected for tensor, expected in zip(topological_order(b), [a, b])]
     [True, True]
     """
-    order: list[Tensor] = []
+    order: list[Node] = []
     seen: set[int] = set()
-    stack: list[tuple[Tensor, bool]] = [(root, False)]
+    stack: list[tuple[Node, bool]] = [(root, False)]
     while stack:
         tensor, parents_done = stack.pop()
         if parents_done:
@@ -101,7 +139,7 @@ def topological_order(root: Tensor) -> list[Tensor]:
     return order
 
 
-def run_backward(root: Tensor, grad: Array) -> None:
+def run_backward(root: Node, grad: Array) -> None:
     """Add the gradient of ``root`` to ``.grad`` of every leaf it was computed from.
 
     ``grad`` has the shape of ``root``.

@@ -83,6 +83,23 @@ def of_matmul(a: Tensor, b: Tensor) -> BackwardFunction:
     return backward
 
 
+def of_linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> BackwardFunction:
+    """Return the rule of x W + b over the last axis: (G W^T, x^T G, sum of G over the rows)."""
+
+    def backward(grad: Array) -> tuple[Array | None, ...]:
+        G = grad.reshape(-1, grad.shape[-1])  # (N, out_features)
+        grad_x = grad_weight = None
+        if x.requires_grad:
+            grad_x = (G @ weight.data.T).reshape(x.data.shape)
+        if weight.requires_grad:
+            grad_weight = x.data.reshape(-1, x.data.shape[-1]).T @ G
+        if bias is None:
+            return grad_x, grad_weight
+        return grad_x, grad_weight, G.sum(axis=0) if bias.requires_grad else None
+
+    return backward
+
+
 def of_sum(shape: tuple[int, ...], axis: Axis, keepdims: bool) -> BackwardFunction:
     """Return the rule of a sum over ``axis``: every summand receives the gradient of its sum."""
 

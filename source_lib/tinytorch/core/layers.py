@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinytorch.core import gradients
+from tinytorch.core.checks import checked_size
+from tinytorch.core.dropout import Dropout as Dropout
 from tinytorch.core.init import kaiming_uniform
 from tinytorch.core.module import Module
-from tinytorch.core.tensor import Tensor, as_tensor
+from tinytorch.core.tensor import Tensor, as_tensor, needs_grad, wrap
 
 
 class Linear(Module):
@@ -34,20 +37,30 @@ class Linear(Module):
         *,
         rng: np.random.Generator | None = None,
     ) -> None:
-        self.in_features = _checked_size("in_features", in_features)
-        self.out_features = _checked_size("out_features", out_features)
+        self.in_features = checked_size("in_features", in_features)
+        self.out_features = checked_size("out_features", out_features)
         shape = (self.in_features, self.out_features)
         self.weight = Tensor(kaiming_uniform(shape, self.in_features, rng), requires_grad=True)
         self.bias = Tensor(np.zeros(self.out_features), requires_grad=True) if bias else None
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
         """Return x W + b: (..., in_features) -> (..., out_features)."""
-        x = as_tensor(x)
+        x, weight, bias = as_tensor(x), self.weight, self.bias
         shape = x.data.shape
         if not shape or shape[-1] != self.in_features:
             raise ValueError(f"expected input of shape (..., {self.in_features}), got {shape}")
-        out = x @ self.weight  # (..., out_features)
-        return out if self.bias is None else out + self.bias
+        # One product over all rows, since NumPy would make one per entry of the leading axes.
+        rows = x.data if len(shape) == 2 else x.data.reshape(-1, shape[-1])  # (N, in_features)
+        product = rows @ weight.data  # (N, out_features)
+        if bias is not None:
+            product += bias.data
+        if len(shape) != 2:
+            product = product.reshape(*shape[:-1], product.shape[1])  # (..., out_features)
+        out = wrap(product)
+        operands = (x, weight) if bias is None else (x, weight, bias)
+        if needs_grad(*operands):
+            out.record(operands, gradients.of_linear(x, weight, bias))
+        return out
 
     def __repr__(self) -> str:
         bias = "" if self.bias is not None else ", bias=False"
@@ -71,11 +84,11 @@ class Sequential(Module):
         self.layers = list(layers)
 
     def forward(self, x: Tensor | ArrayLike) -> Tensor:
-        """Return the output of the last layer."""
-        out = as_tensor(x)
+        """Return the output of the last layer; the first gets ``x`` as it is, be it tokens."""
+        out: Any = x
         for layer in self.layers:
             out = layer(out)
-        return out
+        return as_tensor(out)
 
     def __len__(self) -> int:
         return len(self.layers)
@@ -88,11 +101,3 @@ class Sequential(Module):
 
     def __repr__(self) -> str:
         return f"Sequential({', '.join(map(repr, self.layers))})"
-
-
-def _checked_size(name: str, size: int) -> int:
-    if isinstance(size, bool) or not isinstance(size, numbers.Integral):
-        raise TypeError(f"expected an integer {name}, got {type(size).__name__}")
-    if size < 1:
-        raise ValueError(f"expected {name} of at least 1, got {size}")
-    return int(size)

@@ -65,9 +65,18 @@ class Module:
         """Return the tensors that require a gradient, each once even if shared."""
         return [tensor for _, tensor in self.named_parameters()]
 
+    @property
+    def packed_parameters(self) -> int:
+        """How many numbers this module itself holds in place of weights, such as int8 codes."""
+        return 0
+
     def count_parameters(self) -> int:
-        """Return the number of elements of all parameters, shared ones counted once."""
-        return sum(tensor.size for tensor in self.parameters())
+        """Return the number of weights: elements of parameters, and what stands packed for them.
+
+        Shared ones are counted once.
+        """
+        packed = sum(module.packed_parameters for module in self.modules())
+        return packed + sum(tensor.size for tensor in self.parameters())
 
     def size_bytes(self) -> int:
         """Return the bytes of the state held, shared tensors counted once."""

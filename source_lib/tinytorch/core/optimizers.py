@@ -1,4 +1,4 @@
-"""Gradient descent and Adam, with the semantics of PyTorch, updating parameters in place."""
+"""Gradient descent, Adam and AdamW, with the semantics of PyTorch, updating parameters in place."""
 
 from __future__ import annotations
 
@@ -133,6 +133,37 @@ class Adam(Optimizer):
         np.divide(m, work, out=work)
         work *= self.lr / (1 - beta1**t)
         data -= work
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: p = p - lr weight_decay p before each step of Adam.
+
+    Decay that joined the gradient would be divided by sqrt(v) like it, and so would hardly touch
+    the weights with large gradients.
+    Source: Loshchilov and Hutter 2019, Decoupled Weight Decay Regularization, algorithm 2.
+    Raises ValueError as Adam does and for a negative weight_decay.
+
+    >>> p = Tensor([1.0], requires_grad=True)
+    >>> (p * p).sum().backward()
+    >>> AdamW([p], lr=0.25, weight_decay=1.0).step()
+    >>> p.item()
+    0.5
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[Tensor],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps)
+        self.weight_decay = _checked("weight_decay", weight_decay, weight_decay >= 0, "at least 0")
+
+    def _update(self, position: int, data: Array, grad: Array) -> None:
+        data *= 1 - self.lr * self.weight_decay
+        super()._update(position, data, grad)
 
 
 def _checked(name: str, value: float, fits: bool, expected: str) -> float:

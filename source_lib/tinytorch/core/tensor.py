@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinytorch.core import gradients
-from tinytorch.core.autograd import Array, BackwardFunction, is_grad_enabled, run_backward
+from tinytorch.core.autograd import Array, Node, run_backward
+from tinytorch.core.autograd import needs_grad as needs_grad
 
 Float32Array = NDArray[np.float32]
 Axis = int | tuple[int, ...] | None
@@ -69,7 +70,7 @@ def wrap(data: Any) -> Tensor:
     return tensor
 
 
-class Tensor:
+class Tensor(Node):
     """A float32 array of any shape with an optional gradient of the same shape.
 
     A tensor that requires a gradient holds a copy of ``data``, since optimisers write into it;
@@ -82,26 +83,17 @@ class Tensor:
     array([2., 4., 6.], dtype=float32)
     """
 
-    __slots__ = ("__weakref__", "_backward", "_parents", "data", "grad", "requires_grad")
+    __slots__ = ()
     # Makes ndarray + Tensor call Tensor.__radd__ instead of looping over elements.
     __array_ufunc__ = None
 
     def __init__(self, data: ArrayLike, requires_grad: bool = False) -> None:
         array = as_float32(data)
-        self.data: Float32Array = array.copy() if requires_grad else array
-        self.grad: Float32Array | None = None
+        self.data = array.copy() if requires_grad else array
+        self.grad = None
         self.requires_grad = requires_grad
-        self._parents: tuple[Tensor, ...] = ()
-        self._backward: BackwardFunction | None = None
-
-    def record(self, parents: tuple[Tensor, ...], backward: BackwardFunction) -> None:
-        """Note that this tensor was computed from ``parents``, with ``backward`` as its rule.
-
-        Layers with a gradient of their own call it when ``needs_grad(...)`` says so.
-        """
-        self.requires_grad = True
-        self._parents = parents
-        self._backward = backward
+        self._parents = ()
+        self._backward = None
 
     def backward(self, grad: ArrayLike | None = None) -> None:
         """Add the gradient of this tensor to ``.grad`` of all leaves it was computed from.
@@ -154,10 +146,6 @@ class Tensor:
     def detach(self) -> Tensor:
         """Return a constant that shares this tensor's memory."""
         return wrap(self.data)
-
-    def zero_grad(self) -> None:
-        """Forget the gradient."""
-        self.grad = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         return np.array(self.data, dtype=dtype, copy=copy)
@@ -316,15 +304,3 @@ class Tensor:
         if needs_grad(self):
             out.record((self,), gradients.of_getitem(self.shape, index))
         return out
-
-
-def needs_grad(*tensors: Tensor) -> bool:
-    """Return whether an operation on ``tensors`` has to be recorded.
-
-    >>> needs_grad(Tensor([1.0]), Tensor([1.0], requires_grad=True))
-    True
-    """
-    for tensor in tensors:
-        if tensor.requires_grad:
-            return is_grad_enabled()
-    return False

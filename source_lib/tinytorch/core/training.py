@@ -1,4 +1,4 @@
-"""Training a classifier: shuffled mini-batches, cross entropy, one optimiser step per batch."""
+"""Training by cross entropy: shuffled mini-batches, one optimiser step per batch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tinytorch.core.data import DataLoader, TensorDataset
 from tinytorch.core.losses import cross_entropy
 from tinytorch.core.module import Module
 from tinytorch.core.optimizers import Adam, Optimizer
@@ -15,7 +16,7 @@ from tinytorch.core.tensor import Tensor, as_float32
 DEFAULT_LR = 3e-3
 
 
-def fit(
+def train(
     model: Module,
     X: ArrayLike,
     y: ArrayLike,
@@ -29,6 +30,8 @@ def fit(
     """Train ``model`` in place and return the mean training loss of each epoch.
 
     ``X`` is (N, ...), ``y`` is (N,) of integer labels; the model maps (B, ...) to logits (B, C).
+    For a language model both are integers (N, T), ``y`` the token that follows each of ``X``; the
+    model maps (B, T) to logits (B, T, C).
     Without an ``optimizer`` Adam is used with ``lr`` (3e-3 by default).
     ``seed`` fixes the order of the batches, so equal weights and seed give equal results.
     Raises ValueError for lengths that differ or are 0, for counts below 1 and for ``lr`` given
@@ -36,24 +39,24 @@ def fit(
 
     >>> from tinytorch.core.layers import Linear
     >>> X, y = np.eye(4), np.arange(4)
-    >>> losses = fit(Linear(4, 4), X, y, epochs=20, lr=0.1)
+    >>> losses = train(Linear(4, 4), X, y, epochs=20, lr=0.1)
     >>> len(losses), losses[-1] < losses[0]
     (20, True)
     """
-    inputs, labels = as_float32(X), np.asarray(y)
-    _check_arguments(inputs.shape, labels.shape, epochs, batch_size)
+    data = _checked_data(X, y)
+    if epochs < 1 or batch_size < 1:
+        raise ValueError(f"expected epochs and batch_size from 1, got {epochs} and {batch_size}")
     if optimizer is None:
         optimizer = Adam(model.parameters(), DEFAULT_LR if lr is None else lr)
     elif lr is not None:
         raise ValueError("expected either lr or an optimizer, which has its own, got both")
-    rng = np.random.default_rng(seed)
+    loader = DataLoader(data, batch_size, shuffle=True, seed=seed)
     was_training = model.training
     losses: list[float] = []
     model.train()
     try:
         for epoch in range(epochs):
-            order = rng.permutation(len(inputs))  # (N,)
-            loss = _run_epoch(model, inputs, labels, order, batch_size, optimizer)
+            loss = _run_epoch(model, loader, optimizer)
             if not math.isfinite(loss):
                 message = f"loss became {loss} in epoch {epoch}; check the data or lower lr"
                 raise FloatingPointError(message)
@@ -63,30 +66,29 @@ def fit(
     return losses
 
 
-def _run_epoch(
-    model: Module,
-    inputs: np.ndarray,
-    labels: np.ndarray,
-    order: np.ndarray,
-    batch_size: int,
-    optimizer: Optimizer,
-) -> float:
+def _run_epoch(model: Module, loader: DataLoader, optimizer: Optimizer) -> float:
     """Take one step per batch and return the mean loss over all samples."""
-    total = 0.0
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]  # (B,)
+    total, count = 0.0, 0
+    for inputs, labels in loader:
         optimizer.zero_grad()
-        loss = cross_entropy(model(Tensor(inputs[batch])), labels[batch])
+        tokens = inputs.dtype != np.float32
+        loss = cross_entropy(model(inputs if tokens else Tensor(inputs)), labels)
         loss.backward()
         optimizer.step()
-        total += loss.item() * len(batch)  # the last batch may be smaller
-    return total / len(order)
+        total += loss.item() * len(inputs)  # the last batch may be smaller
+        count += len(inputs)
+    return total / count
 
 
-def _check_arguments(
-    inputs_shape: tuple[int, ...], labels_shape: tuple[int, ...], epochs: int, batch_size: int
-) -> None:
-    if not inputs_shape or labels_shape != inputs_shape[:1] or inputs_shape[0] == 0:
-        raise ValueError(f"expected X (N, ...) and y (N,), got {inputs_shape} and {labels_shape}")
-    if epochs < 1 or batch_size < 1:
-        raise ValueError(f"expected epochs and batch_size from 1, got {epochs} and {batch_size}")
+def _checked_data(X: ArrayLike, y: ArrayLike) -> TensorDataset:
+    """Return the samples, the inputs as float32 unless they are the tokens of a language model."""
+    labels = np.asarray(y)
+    inputs = np.asarray(X) if labels.ndim == 2 else as_float32(X)
+    if labels.ndim == 2:
+        fits = inputs.shape == labels.shape and inputs.dtype.kind in "iu"
+    else:
+        fits = inputs.ndim > 0 and labels.shape == inputs.shape[:1]
+    if not fits or len(inputs) == 0:
+        wanted = "X (N, ...) and y (N,), or integers (N, T) for both"
+        raise ValueError(f"expected {wanted}, got {inputs.shape} and {labels.shape}")
+    return TensorDataset(inputs, labels)

@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from tinytorch.core.activations import ReLU, Softmax, log_softmax, relu, softmax
+from tinytorch.core.activations import (
+    GELU,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Tanh,
+    gelu,
+    log_softmax,
+    relu,
+    sigmoid,
+    softmax,
+    tanh,
+)
 from tinytorch.core.tensor import Tensor
 
 shapes = hnp.array_shapes(max_dims=3, max_side=5)
@@ -62,3 +74,52 @@ def test_layers_show_their_settings():
     """repr is the call that makes the layer."""
     assert repr(ReLU()) == "ReLU()"
     assert repr(Softmax(0)) == "Softmax(axis=0)"
+
+
+@given(arrays)
+def test_smooth_activations_equal_scipy(array):
+    """GELU within 2e-7 |x| of x Phi(x), sigmoid and tanh to float32 precision, at any size."""
+    exact = array.astype(np.float64)
+    error = abs(gelu(array).numpy() - exact * scipy.special.ndtr(exact))
+    assert (error <= 2e-7 * abs(exact) + 1e-37).all()
+    expected = scipy.special.expit(exact)
+    np.testing.assert_allclose(sigmoid(array).numpy(), expected, rtol=1e-5, atol=1e-37)
+    np.testing.assert_allclose(tanh(array).numpy(), np.tanh(exact), rtol=1e-5)
+
+
+@given(hnp.arrays(np.float32, shapes, elements=st.floats(-8, 8, width=32)))
+def test_the_cheaper_gelu_equals_its_formula(array):
+    """0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), within 5e-3 of the exact one."""
+    exact = array.astype(np.float64)
+    formula = 0.5 * exact * (1 + np.tanh((2 / np.pi) ** 0.5 * (exact + 0.044715 * exact**3)))
+    np.testing.assert_allclose(gelu(array, "tanh").numpy(), formula, rtol=1e-5, atol=2e-6)
+    assert abs(gelu(array, "tanh").numpy() - gelu(array).numpy()).max() < 5e-3
+
+
+@pytest.mark.parametrize(
+    "function", [gelu, lambda x: gelu(x, "tanh"), sigmoid, tanh], ids=["gelu", "cheap", "s", "t"]
+)
+def test_smooth_gradients(check_gradient, function):
+    """The gradients equal the difference quotients, in the tails as near 0."""
+    check_gradient(function, 3 * np.random.default_rng(0).normal(size=(3, 5)))
+
+
+def test_smooth_layers_are_their_functions():
+    """A layer computes its function, and shows its settings."""
+    x = np.linspace(-3, 3, 7)
+    for layer, function in [
+        (GELU(), gelu),
+        (GELU("tanh"), lambda x: gelu(x, "tanh")),
+        (Sigmoid(), sigmoid),
+        (Tanh(), tanh),
+    ]:
+        np.testing.assert_array_equal(layer(x).numpy(), function(x).numpy())
+    assert repr(GELU("tanh")) == "GELU(approximate='tanh')"
+    assert (repr(Sigmoid()), repr(Tanh())) == ("Sigmoid()", "Tanh()")
+
+
+@pytest.mark.parametrize("make", [lambda: GELU("erf"), lambda: gelu([1.0], "erf")])
+def test_another_gelu_is_refused(make):
+    """The two formulas have PyTorch's names."""
+    with pytest.raises(ValueError, match='approximate "none" or "tanh", got \'erf\''):
+        make()

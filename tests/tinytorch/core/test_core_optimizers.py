@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinytorch.core.optimizers import SGD, Adam, Optimizer
+from tinytorch.core.optimizers import SGD, Adam, AdamW, Optimizer
 from tinytorch.core.tensor import Tensor
 
 STEPS = 25
@@ -43,6 +43,29 @@ def test_adam_equals_the_published_algorithm(betas, eps):
         theta = theta - 0.05 * m_hat / (np.sqrt(v_hat) + eps)
     actual = run(lambda p: Adam(p, lr=0.05, betas=betas, eps=eps))
     np.testing.assert_allclose(actual, theta, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+def test_adamw_equals_the_published_algorithm(weight_decay):
+    """Algorithm 2 of Loshchilov and Hutter with PyTorch's decay by lr, line by line in float64."""
+    theta, m, v = np.ones((3, 2)), np.zeros((3, 2)), np.zeros((3, 2))
+    for t, g in enumerate(gradients(), start=1):
+        m = 0.9 * m + 0.1 * g
+        v = 0.99 * v + 0.01 * g**2
+        step = m / (1 - 0.9**t) / (np.sqrt(v / (1 - 0.99**t)) + 1e-8)
+        theta = theta - 0.05 * step - 0.05 * weight_decay * theta
+    actual = run(lambda p: AdamW(p, lr=0.05, betas=(0.9, 0.99), weight_decay=weight_decay))
+    np.testing.assert_allclose(actual, theta, rtol=1e-4, atol=1e-5)
+
+
+def test_decay_is_decoupled_from_the_gradient():
+    """Two weights with gradients of very different size shrink by the same factor."""
+    parameter = Tensor([1.0, 1.0], requires_grad=True)
+    optimizer = AdamW([parameter], lr=0.01, weight_decay=1.0, eps=1e-3)
+    for _ in range(10):
+        parameter.grad = np.array([0.0, 1e-9], dtype=np.float32)
+        optimizer.step()
+    np.testing.assert_allclose(parameter.data, 0.99**10, rtol=1e-4)
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -96,6 +119,7 @@ def test_a_parabola_is_descended(make):
         (lambda p: Adam(p, lr=-1.0), "lr above 0, got -1.0"),
         (lambda p: Adam(p, betas=(0.9, 1.0)), r"beta in \[0, 1\), got 1.0"),
         (lambda p: Adam(p, eps=0.0), "eps above 0, got 0.0"),
+        (lambda p: AdamW(p, weight_decay=-0.1), "weight_decay at least 0, got -0.1"),
         (lambda p: SGD([], lr=1), "at least one parameter"),
         (lambda p: SGD([*p, *p], lr=1), "each parameter once"),
     ],

@@ -1,14 +1,15 @@
-"""Laws of ``fit``: digits are learned, seeds repeat a run, the loss is the mean over samples."""
+"""Laws of ``train``: digits are learned, seeds repeat a run, the loss is the mean over samples."""
 
 import numpy as np
 import pytest
 
 from tinytorch.core.activations import ReLU
+from tinytorch.core.embedding import Embedding
 from tinytorch.core.init import manual_seed
 from tinytorch.core.layers import Linear, Sequential
 from tinytorch.core.losses import cross_entropy
 from tinytorch.core.optimizers import SGD
-from tinytorch.core.training import fit
+from tinytorch.core.training import train
 from tinytorch.datasets.digits import load_digits
 
 X = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
@@ -24,7 +25,7 @@ def digits_model(seed):
 def test_digits_are_learned(seed):
     """The 64-32-10 network gets more than 93 % of the test digits right, whatever the seed."""
     data, model = load_digits(), digits_model(seed)
-    losses = fit(model, data.X_train, data.y_train, epochs=20, seed=seed)
+    losses = train(model, data.X_train, data.y_train, epochs=20, seed=seed)
     right = model(data.X_test).numpy().argmax(axis=1) == data.y_test
     assert len(losses) == 20
     assert losses[-1] < 0.1 < losses[0]
@@ -34,7 +35,7 @@ def test_digits_are_learned(seed):
 def test_shuffled_labels_are_not_learned():
     """The negative twin: trained on labels in random order, the network knows nothing."""
     data, model = load_digits(), digits_model(0)
-    fit(model, data.X_train, np.random.default_rng(0).permutation(data.y_train), epochs=5)
+    train(model, data.X_train, np.random.default_rng(0).permutation(data.y_train), epochs=5)
     right = model(data.X_test).numpy().argmax(axis=1) == data.y_test
     assert right.mean() < 0.3
 
@@ -45,7 +46,7 @@ def test_a_seed_fixes_the_run():
     runs = []
     for seed in (0, 0, 1):
         model = digits_model(0)
-        losses = fit(model, data.X_train, data.y_train, epochs=1, seed=seed)
+        losses = train(model, data.X_train, data.y_train, epochs=1, seed=seed)
         runs.append((losses, model.state_dict()["layers.0.weight"]))
     assert runs[0][0] == runs[1][0] != runs[2][0]
     np.testing.assert_array_equal(runs[0][1], runs[1][1])
@@ -57,18 +58,18 @@ def test_the_loss_is_the_mean_over_samples(batch_size):
     model = Linear(4, 3)
     expected = cross_entropy(model(X), Y).item()
     optimizer = SGD(model.parameters(), lr=1e-12)
-    assert fit(model, X, Y, epochs=1, batch_size=batch_size, optimizer=optimizer) == [
+    assert train(model, X, Y, epochs=1, batch_size=batch_size, optimizer=optimizer) == [
         pytest.approx(expected, rel=1e-5)
     ]
 
 
 def test_training_mode_is_given_back():
-    """fit trains in training mode and leaves the mode as it was, also after an error."""
+    """train() trains in training mode and leaves the mode as it was, also after an error."""
     model = Linear(4, 3).eval()
-    fit(model, X, Y, epochs=1)
+    train(model, X, Y, epochs=1)
     assert not model.training
     with pytest.raises(ValueError, match="labels from 0 to 2"):
-        fit(model, X, Y + 1, epochs=1)
+        train(model, X, Y + 1, epochs=1)
     assert not model.training
 
 
@@ -77,7 +78,15 @@ def test_a_loss_that_is_not_finite_ends_the_training():
     spoiled = X.copy()
     spoiled[3, 2] = np.nan
     with pytest.raises(FloatingPointError, match="loss became nan in epoch 0"):
-        fit(Linear(4, 3), spoiled, Y, epochs=2)
+        train(Linear(4, 3), spoiled, Y, epochs=2)
+
+
+def test_a_language_model_is_trained_on_tokens():
+    """Integers (N, T) for both go to the model as they are, and a fixed order is learned."""
+    tokens = np.arange(40).reshape(8, 5) % 3
+    model = Sequential(Embedding(3, 8), Linear(8, 3))
+    losses = train(model, tokens, (tokens + 1) % 3, epochs=30, batch_size=4, lr=0.05)
+    assert losses[-1] < 0.05 < losses[0]
 
 
 @pytest.mark.parametrize(
@@ -86,6 +95,8 @@ def test_a_loss_that_is_not_finite_ends_the_training():
         ({"y": Y[:9]}, r"got \(10, 4\) and \(9,\)"),
         ({"X": X[:0], "y": Y[:0]}, r"expected X \(N, \.\.\.\) and y \(N,\)"),
         ({"X": 1.0}, r"got \(\) and"),
+        ({"y": Y.reshape(5, 2)}, r"or integers \(N, T\) for both, got \(10, 4\) and \(5, 2\)"),
+        ({"y": np.zeros((10, 4), int)}, r"or integers \(N, T\) for both, got \(10, 4\)"),
         ({"epochs": 0}, "epochs and batch_size from 1, got 0"),
         ({"batch_size": 0}, "epochs and batch_size from 1, got 1 and 0"),
         ({"lr": 0.0}, "finite lr above 0"),
@@ -98,5 +109,5 @@ def test_arguments_that_do_not_fit_are_refused(change, message):
     model = Linear(4, 3)
     before = model.state_dict()
     with pytest.raises(ValueError, match=message):
-        fit(model, **arguments)
+        train(model, **arguments)
     np.testing.assert_array_equal(model.weight.data, before["weight"])

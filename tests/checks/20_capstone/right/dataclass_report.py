@@ -221,7 +221,7 @@ def run_optimization_workflow_example(filepath="optimization_submission.json", s
     arms = {}
     for name, hidden in (("hidden_64", 64), ("hidden_32", 32)):
         model = SimpleMLP(64, hidden, 10)
-        fit(model, digits.X_train, digits.y_train, epochs=5, lr=0.01)
+        train(model, digits.X_train, digits.y_train, epochs=5, lr=0.01)
         arms[name] = (BenchmarkReport(name), model)
     (before, large), (after, small) = arms.values()
     comparison = benchmark_pair(before, after, large, small, Tensor(digits.X_test), digits.y_test)

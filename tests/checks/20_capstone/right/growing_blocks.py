@@ -277,7 +277,7 @@ def run_optimization_workflow_example(filepath="optimization_submission.json", s
     digits = load_digits()
     manual_seed(2)
     full = SimpleMLP(64, 64, 10)
-    fit(full, digits.X_train, digits.y_train, epochs=8)
+    train(full, digits.X_train, digits.y_train, epochs=8)
     pruned = without_weakest_units(full, keep=40)
     before, after = BenchmarkReport("full"), BenchmarkReport("pruned")
     comparison = benchmark_pair(

@@ -253,7 +253,7 @@ def run_optimization_workflow_example(filepath="optimization_submission.json", s
     digits = load_digits()
     manual_seed(5)
     model = SimpleMLP(64, 32, 10)
-    fit(model, digits.X_train, digits.y_train, epochs=10)
+    train(model, digits.X_train, digits.y_train, epochs=10)
     baseline, rounded = BenchmarkReport("float32"), BenchmarkReport("int8")
     comparison = benchmark_pair(
         baseline, rounded, model, RoundedMLP(model), Tensor(digits.X_test), digits.y_test

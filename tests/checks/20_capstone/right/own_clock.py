@@ -238,7 +238,7 @@ def run_optimization_workflow_example(filepath="optimization_submission.json", s
     reports, models = [], []
     for hidden in (48, 12):
         models.append(SimpleMLP(64, hidden, 10))
-        fit(models[-1], digits.X_train, digits.y_train, epochs=8)
+        train(models[-1], digits.X_train, digits.y_train, epochs=8)
         reports.append(BenchmarkReport(f"hidden{hidden}"))
         show(f"{reports[-1].model_name}: {models[-1].count_parameters()} parameters")
     comparison = benchmark_pair(*reports, *models, *test, num_pairs=200, seed=1)

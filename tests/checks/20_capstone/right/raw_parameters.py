@@ -239,7 +239,7 @@ def run_optimization_workflow_example(filepath="optimization_submission.json", s
     X_test, y_test = Tensor(digits.X_test), digits.y_test
     models = [SimpleMLP(64, hidden, 10) for hidden in (100, 10)]
     for model in models:
-        fit(model, digits.X_train, digits.y_train, epochs=6)
+        train(model, digits.X_train, digits.y_train, epochs=6)
     reports = [BenchmarkReport("wide"), BenchmarkReport("narrow")]
     comparison = benchmark_pair(*reports, *models, X_test, y_test, num_pairs=50)
     submission = generate_submission(
