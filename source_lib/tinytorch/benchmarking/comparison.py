@@ -146,6 +146,7 @@ def time_interleaved(
     num_rounds: int,
     *,
     block_ms: float = 0.3,
+    warmup_blocks: int = WARMUP_BLOCKS,
     seed: int | None = None,
     clock_ns: Clock = time.perf_counter_ns,
 ) -> list[Latency]:
@@ -161,7 +162,7 @@ def time_interleaved(
     >>> first.num_samples, second.num_samples
     (10, 10)
     """
-    require_sizes(num_rounds, "num_rounds", block_ms, WARMUP_BLOCKS)
+    require_sizes(num_rounds, "num_rounds", block_ms, warmup_blocks)
     rng = random.Random(seed)
     order = list(range(len(arms)))
     samples_ns = np.empty((len(arms), num_rounds))
@@ -169,7 +170,7 @@ def time_interleaved(
         calibrated: dict[int, TimedArm] = {}
         for fn in arms:
             if id(fn) not in calibrated:
-                calibrated[id(fn)] = TimedArm(fn, block_ms, WARMUP_BLOCKS, clock_ns)
+                calibrated[id(fn)] = TimedArm(fn, block_ms, warmup_blocks, clock_ns)
         timed = [calibrated[id(fn)] for fn in arms]
         for i in range(num_rounds):
             rng.shuffle(order)

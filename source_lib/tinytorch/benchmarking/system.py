@@ -1,6 +1,8 @@
 """What is known of the machine a figure was measured on."""
 
+import hashlib
 import importlib
+import json
 import os
 import platform
 import time
@@ -10,6 +12,21 @@ import numpy as np
 
 CPU_FILE = Path("/proc/cpuinfo")
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+
+# What changes a figure from one machine or set-up to another, and stays while nothing changes.
+FINGERPRINTED = (
+    "platform",
+    "python_version",
+    "numpy_version",
+    "machine",
+    "cpu",
+    "cpu_count",
+    "cpus_usable",
+    "ram_gb",
+    "blas",
+    "blas_threads",
+    "virtual",
+)
 
 SystemInfo = dict[str, str | int | float | None]
 
@@ -44,6 +61,22 @@ def system_info() -> SystemInfo:
         "load_average": _load_average(),
         "virtual": "hypervisor" if "hypervisor" in cpu.get("flags", "").split() else None,
     }
+
+
+def machine_fingerprint(info: SystemInfo | None = None) -> str:
+    """Twelve hexadecimal digits that differ between two set-ups whose times must not be compared.
+
+    They are the start of the SHA-256 of those fields of `system_info` that stay the same from one
+    minute to the next; the load is left out.
+    Equal fingerprints do not prove one machine: two of a kind have the same.
+
+    >>> machine_fingerprint() == machine_fingerprint()
+    True
+    """
+    known = system_info() if info is None else info
+    stable = {name: known.get(name) for name in FINGERPRINTED}
+    text = json.dumps(stable, sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:12]
 
 
 def _cpu_fields() -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinytorch.benchmarking import system, system_info
+from tinytorch.benchmarking import machine_fingerprint, system, system_info
 
 REQUIRED = {"platform", "python_version", "numpy_version"}
 KNOWN_OR_NONE = {"cpu", "cpu_count", "ram_gb", "blas", "blas_threads", "load_average", "virtual"}
@@ -92,3 +92,27 @@ def test_threads_follow_the_library() -> None:
         pytest.skip("no BLAS that can be asked")
     with threadpoolctl.threadpool_limits(1):
         assert system_info()["blas_threads"] == 1
+
+
+def test_fingerprint_is_that_of_the_machine_and_not_of_the_minute() -> None:
+    """The load leaves it alone, another library or thread count changes it."""
+    info = system_info()
+    mark = machine_fingerprint(info)
+    assert len(mark) == 12
+    assert int(mark, 16) >= 0
+    assert machine_fingerprint(info | {"load_average": 99.0, "clock": "other"}) == mark
+    others = {
+        machine_fingerprint(info | change)
+        for change in (
+            {"cpu": "other"},
+            {"blas_threads": 77},
+            {"numpy_version": "0"},
+            {"cpu": None},
+        )
+    }
+    assert len(others | {mark}) == 5
+
+
+def test_fingerprint_does_not_depend_on_the_order_of_the_fields() -> None:
+    info = system_info()
+    assert machine_fingerprint(dict(reversed(info.items()))) == machine_fingerprint(info)

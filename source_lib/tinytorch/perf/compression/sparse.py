@@ -1,0 +1,205 @@
+"""Sparse matrices that store no zeros: COO, CSR, and products with them.
+
+COO lists (row, column, value) of every weight that is not 0.
+CSR sorts the list by rows, so that instead of the row of each value it stores where each row
+begins: with int32 numbers 8 bytes a value and 4 a row, where COO takes 12 a value and a dense
+matrix 4 a weight.
+Source: Saad 2003, Iterative Methods for Sparse Linear Systems, section 3.4.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from tinytorch.core.tensor import Float32Array, Tensor, as_float32
+from tinytorch.perf.fast import compiled, scipy_available
+
+Int32Array = NDArray[np.int32]
+
+# From here on the compiled loop over whole rows of the batch is faster than scipy's.
+MIN_BATCH_COMPILED = 8
+
+
+class COO(NamedTuple):
+    """The weights of a matrix that are not 0, each with its place, sorted by rows."""
+
+    values: Float32Array  # (nnz,)
+    rows: Int32Array  # (nnz,)
+    columns: Int32Array  # (nnz,)
+
+
+class CSR(NamedTuple):
+    """The same sorted by rows: row i is the places starts[i] to starts[i + 1]."""
+
+    values: Float32Array  # (nnz,)
+    columns: Int32Array  # (nnz,)
+    starts: Int32Array  # (number of rows + 1,)
+
+
+def to_coo(matrix: Tensor | ArrayLike) -> COO:
+    """Return the elements of ``matrix`` (m, n) that are not 0 as COO.
+
+    Raises ValueError for what is no matrix.
+
+    >>> values, rows, columns = to_coo([[0.0, 5.0], [7.0, 0.0]])
+    >>> values.tolist(), rows.tolist(), columns.tolist()
+    ([5.0, 7.0], [0, 1], [1, 0])
+    """
+    dense = matrix.data if isinstance(matrix, Tensor) else as_float32(matrix)
+    if dense.ndim != 2:
+        raise ValueError(f"expected a matrix (m, n), got shape {dense.shape}")
+    rows, columns = np.nonzero(dense)
+    return COO(dense[rows, columns], rows.astype(np.int32), columns.astype(np.int32))
+
+
+def to_csr(matrix: Tensor | ArrayLike) -> CSR:
+    """Return the elements of ``matrix`` (m, n) that are not 0 as CSR.
+
+    Raises ValueError for what is no matrix.
+
+    >>> to_csr([[0.0, 5.0], [0.0, 0.0], [7.0, 8.0]]).starts
+    array([0, 1, 1, 3], dtype=int32)
+    """
+    values, rows, columns = to_coo(matrix)
+    counts = np.bincount(rows, minlength=np.shape(matrix)[0])  # of each row
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    return CSR(values, columns, starts.astype(np.int32))
+
+
+def coo_product(x: Float32Array, coo: COO, m: int) -> Float32Array:
+    """Return x A^T: (N, n) times the transpose of A (m, n) in COO, float32 (N, m).
+
+    Each value is multiplied with its column of ``x`` and added to its row of the result.
+
+    >>> coo_product(np.ones((1, 2), dtype=np.float32), to_coo([[0.0, 5.0], [7.0, 8.0]]), m=2)
+    array([[ 5., 15.]], dtype=float32)
+    """
+    if scipy_available():
+        places = coo.values, (coo.rows, coo.columns)
+        return _times_columns(_scipy_sparse().coo_array(places, shape=(m, x.shape[1])), x)
+    out = np.zeros((m, len(x)), dtype=np.float32)
+    np.add.at(out, coo.rows, coo.values[:, np.newaxis] * x.T[coo.columns])
+    return out.T
+
+
+def csr_product(x: Float32Array, csr: CSR) -> Float32Array:
+    """Return x A^T: (N, n) times the transpose of A (m, n) in CSR, float32 (N, m).
+
+    Output i gathers the columns of ``x`` that row i names; the twins are scipy.sparse, and for
+    batches a compiled loop.
+    Raises ValueError for lists that name places outside of ``x`` or of themselves.
+
+    >>> csr_product(np.ones((1, 2), dtype=np.float32), to_csr([[0.0, 5.0], [7.0, 8.0]]))
+    array([[ 5., 15.]], dtype=float32)
+    """
+    check_csr(csr, x.shape[1])
+    fast = fast_csr_product(x, csr, scipy_csr(csr, x.shape[1]))
+    if fast is not None:
+        return fast
+    m = len(csr.starts) - 1
+    out = np.empty((len(x), m), dtype=np.float32)
+    for i in range(m):
+        row = slice(csr.starts[i], csr.starts[i + 1])
+        out[:, i] = x[:, csr.columns[row]] @ csr.values[row]
+    return out
+
+
+def check_csr(csr: CSR, n: int) -> None:
+    """Raise ValueError unless the lists are those of a matrix of ``n`` columns.
+
+    Compiled code does not look whether a place exists before it reads it.
+
+    >>> check_csr(to_csr([[0.0, 5.0]]), n=2)
+    """
+    values, columns, starts = csr
+    nnz = len(values)
+    rising = starts[:1] == 0 and starts[-1] == nnz and (np.diff(starts) >= 0).all()
+    inside = len(columns) == nnz and (nnz == 0 or (columns.min() >= 0 and columns.max() < n))
+    if not (rising and inside):
+        raise ValueError(f"expected CSR lists of a matrix of {n} columns, got others")
+
+
+def fast_csr_product(x: Float32Array, csr: CSR, view: Any) -> Float32Array | None:
+    """Return x A^T as ``csr_product`` by one of its twins, or None where there is none.
+
+    ``view`` is what ``scipy_csr`` gives; nothing is checked.
+    """
+    if len(x) >= MIN_BATCH_COMPILED:
+        loop = compiled(csr_loop, CSR_SIGNATURE, fastmath=True)
+        if loop is not None:
+            out = np.empty((len(csr.starts) - 1, len(x)), dtype=np.float32)
+            loop(np.ascontiguousarray(x.T), *csr, out)
+            return out.T
+    return _times_columns(view, x) if view is not None and scipy_available() else None
+
+
+def scipy_csr(csr: CSR, n: int) -> Any:
+    """Return scipy's matrix (m, n) of the same arrays, not copied, or None without scipy.
+
+    >>> view = scipy_csr(to_csr([[0.0, 5.0], [0.0, 0.0]]), n=2)
+    >>> view is None or view.shape == (2, 2)
+    True
+    """
+    if not scipy_available():
+        return None
+    arrays = csr.values, csr.columns, csr.starts
+    return _scipy_sparse().csr_array(arrays, shape=(len(csr.starts) - 1, n))
+
+
+def csr_bytes(nnz: int, m: int) -> int:
+    """Return the bytes of a matrix of ``m`` rows and ``nnz`` values in CSR.
+
+    Dense it takes 4 m n, so CSR is smaller from about half of the weights being 0.
+
+    >>> csr_bytes(nnz=100, m=10)
+    844
+    """
+    return 8 * nnz + 4 * (m + 1)
+
+
+def _times_columns(matrix: Any, x: Float32Array) -> Float32Array:
+    """Return x A^T for a matrix of scipy, whose product with one vector is its fastest."""
+    if len(x) != 1:
+        product: Float32Array = (matrix @ x.T).T
+        return product
+    return np.reshape(matrix @ x[0], (1, -1))  # of one row scipy returns a number
+
+
+def _scipy_sparse() -> Any:
+    return importlib.import_module("scipy.sparse")
+
+
+CSR_SIGNATURE = "void({0}, {1}, {2}, {2}, float32[:, ::1])".format(
+    "Array(float32, 2, 'C', readonly=True)",
+    "Array(float32, 1, 'C', readonly=True)",
+    "Array(int32, 1, 'C', readonly=True)",
+)
+
+
+def csr_loop(xt: Any, values: Any, columns: Any, starts: Any, out: Any) -> None:
+    """Write A x^T into ``out`` (m, N), for ``xt`` (n, N) and A in CSR; to be compiled.
+
+    Four values at a time, so that a row of ``out`` is read and written a quarter as often.
+    """
+    for i in range(out.shape[0]):
+        row = out[i]
+        row[:] = 0
+        first, last = starts[i], starts[i + 1]
+        whole = last - (last - first) % 4
+        for k in range(first, whole, 4):
+            v0, v1, v2, v3 = values[k], values[k + 1], values[k + 2], values[k + 3]
+            x0, x1, x2, x3 = (
+                xt[columns[k]],
+                xt[columns[k + 1]],
+                xt[columns[k + 2]],
+                xt[columns[k + 3]],
+            )
+            for b in range(row.size):
+                row[b] += v0 * x0[b] + v1 * x1[b] + v2 * x2[b] + v3 * x3[b]
+        for k in range(whole, last):
+            for b in range(row.size):
+                row[b] += values[k] * xt[columns[k], b]

@@ -1,0 +1,207 @@
+"""The rule of each kind of layer: how much work one call of it is.
+
+A layer without a rule is refused, since a guess would look like a measurement in every table that
+it reaches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinytorch.core.activations import GELU, ReLU, Sigmoid, Softmax, Tanh
+from tinytorch.core.attention import MultiHeadAttention
+from tinytorch.core.conv import Conv2d, Flatten, MaxPool2d
+from tinytorch.core.dropout import Dropout
+from tinytorch.core.embedding import Embedding
+from tinytorch.core.layers import Linear
+from tinytorch.core.module import Module
+from tinytorch.core.normalization import LayerNorm
+from tinytorch.core.tensor import Tensor
+from tinytorch.core.transformer import GPT, TransformerBlock
+from tinytorch.perf.profiling.flops import (
+    attention_product_flops,
+    conv2d_flops,
+    layer_norm_flops,
+    linear_flops,
+    softmax_flops,
+)
+from tinytorch.perf.profiling.hooks import LayerCall
+from tinytorch.perf.profiling.work import Work, bytes_moved, only_passes_on
+
+Rule = Callable[[Any, tuple[Any, ...], Any], Work]
+
+
+def register_flops(layer_type: type[Module], rule: Rule) -> None:
+    """Let the profiler count layers of ``layer_type`` by ``rule(layer, inputs, output) -> Work``.
+
+    ``inputs`` are the arguments of ``forward``, ``output`` is what it returned; the rule counts
+    what the layer does beside the layers below it, and ``bytes_moved(layer, inputs, output)``
+    gives the bytes of the usual case.
+    A subclass that has a ``forward`` of its own needs a rule of its own.
+    A layer can also count itself: its class defines ``count_operations(inputs, output)``, which
+    returns the operations of matrix products and the others.
+    Raises TypeError unless layer_type is a subclass of ``Module`` and rule is callable.
+
+    >>> class Double(Module):
+    ...     def forward(self, x):
+    ...         return x + x
+    >>> register_flops(Double, lambda layer, inputs, output: Work(
+    ...     products=0, others=output.size, bytes_moved=bytes_moved(layer, inputs, output)))
+    """
+    if not (isinstance(layer_type, type) and issubclass(layer_type, Module)):
+        raise TypeError(f"expected a subclass of Module to register, got {layer_type!r}")
+    if not callable(rule):
+        raise TypeError(f"expected a rule to call, got {type(rule).__name__}")
+    _rules[layer_type] = rule
+
+
+def own_work(call: LayerCall) -> Work:
+    """Return what the layer of a finished call did itself.
+
+    Without a rule, a layer has done nothing if it only passed arrays on: from its inputs to the
+    layers below, from them to each other and to its output, as they were or as views; a
+    change in place would not be seen.
+    Raises TypeError for a layer that has no rule and did more than that.
+    """
+    rule = _rule_of(call)
+    if rule is not None:
+        return rule(call.layer, call.inputs, call.output)
+    if only_passes_on(call):
+        return Work(0, 0, 0)
+    kind = type(call.layer).__name__
+    raise TypeError(
+        f"no rule counts what {kind} ({call.label!r}) computes; tell it by "
+        f"tinytorch.perf.profiling.register_flops({kind}, rule)"
+    )
+
+
+def _rule_of(call: LayerCall) -> Rule | None:
+    """The rule of the layer's class, or of the one that its ``forward`` is inherited from."""
+    kind = type(call.layer)
+    if getattr(call.forward, "__func__", None) is not kind.forward:
+        return None  # another function has been put on this one layer
+    for base in kind.__mro__:
+        if base in _rules:
+            return _rules[base]
+        if "count_operations" in vars(base):
+            return _told_by_layer
+        if "forward" in vars(base):
+            return None
+    return None
+
+
+def _told_by_layer(layer: Any, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    """The work of a layer whose class counts it: products and other operations."""
+    products, others = layer.count_operations(inputs, output)
+    return Work(products, others, bytes_moved(layer, inputs, output))
+
+
+def _elementwise(per_element: int) -> Rule:
+    def rule(layer: Module, inputs: tuple[Any, ...], output: Tensor) -> Work:
+        return Work(0, per_element * output.size, bytes_moved(layer, inputs, output))
+
+    return rule
+
+
+def _linear(layer: Linear, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    rows = output.size // layer.out_features
+    products = linear_flops(rows, layer.in_features, layer.out_features, bias=False)
+    additions = output.size if layer.bias is not None else 0
+    return Work(products, additions, bytes_moved(layer, inputs, output))
+
+
+def _conv2d(layer: Conv2d, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    products = conv2d_flops(output.size, layer.in_channels, layer.kernel_size, bias=False)
+    additions = output.size if layer.bias is not None else 0
+    return Work(products, additions, bytes_moved(layer, inputs, output))
+
+
+def _max_pool2d(layer: MaxPool2d, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    comparisons = output.size * (layer.kernel_size**2 - 1)
+    return Work(0, comparisons, bytes_moved(layer, inputs, output))
+
+
+def _gelu(layer: GELU, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    # x/2 (1 + erf(x/sqrt(2))), or x/2 (1 + tanh(a (x + b x^3))) with x^3 as two products.
+    per_element = 5 if layer.approximate == "none" else 9
+    return Work(0, per_element * output.size, bytes_moved(layer, inputs, output))
+
+
+def _softmax(layer: Softmax, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    width = output.shape[layer.axis]
+    rows = output.size // max(width, 1)
+    return Work(0, softmax_flops(rows, width), bytes_moved(layer, inputs, output))
+
+
+def _layer_norm(layer: LayerNorm, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    rows = output.size // layer.dim
+    return Work(0, layer_norm_flops(rows, layer.dim), bytes_moved(layer, inputs, output))
+
+
+def _embedding(layer: Embedding, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    # Only the rows looked up are read, and written again.
+    indices = np.asarray(inputs[0]).nbytes
+    return Work(0, 0, indices + 2 * output.data.nbytes)
+
+
+def _dropout(layer: Dropout, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    if output is inputs[0]:
+        return Work(0, 0, 0)
+    # A comparison, a division of the mask and a product for each element.
+    return Work(0, 3 * output.size, bytes_moved(layer, inputs, output))
+
+
+def _attention(layer: MultiHeadAttention, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    """The scores, their softmax and the weighted sum; the projections are layers of their own.
+
+    With a cache, the keys are those it holds and the new ones, which it has not counted yet.
+    """
+    B, T, d = output.shape
+    H, D = layer.num_heads, d // layer.num_heads
+    past = sum(value.length for value in inputs if hasattr(value, "length"))
+    S = past + T
+    scaling = B * T * d
+    products = attention_product_flops(B, H, T, S, D)
+    others = scaling + softmax_flops(B * H * T, S)
+    queries_and_results, keys_and_values = 2 * B * T * d, 2 * B * S * d
+    return Work(products, others, (queries_and_results + keys_and_values) * output.data.itemsize)
+
+
+def _block(layer: TransformerBlock, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    # Two additions to the residual stream, each of two arrays into a third.
+    return Work(0, 2 * output.size, 6 * output.data.nbytes)
+
+
+def _gpt(layer: GPT, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    # The sum of the two embeddings: (B, T, d) and the (T, d) of the positions.
+    B, T = output.shape[:2]
+    summed = B * T * layer.embed_dim
+    return Work(0, summed, (2 * summed + T * layer.embed_dim) * output.data.itemsize)
+
+
+def _flatten(layer: Flatten, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    # Of an array that lies in another order the elements are copied.
+    copied = not np.may_share_memory(inputs[0].data, output.data)
+    return Work(0, 0, 2 * output.data.nbytes if copied else 0)
+
+
+_rules: dict[type[Module], Rule] = {
+    Linear: _linear,
+    Conv2d: _conv2d,
+    MaxPool2d: _max_pool2d,
+    Flatten: _flatten,
+    ReLU: _elementwise(1),  # max(x, 0)
+    Sigmoid: _elementwise(4),  # 1 / (1 + exp(-x))
+    Tanh: _elementwise(1),
+    GELU: _gelu,
+    Softmax: _softmax,
+    LayerNorm: _layer_norm,
+    Embedding: _embedding,
+    Dropout: _dropout,
+    MultiHeadAttention: _attention,
+    TransformerBlock: _block,
+    GPT: _gpt,
+}
