@@ -1,5 +1,6 @@
 """The `autograder` command: what nbgrader has no command for."""
 
+import errno
 import json
 import sys
 from collections.abc import Callable
@@ -10,10 +11,15 @@ from typing import Any
 import click
 
 from autograder.course import Course, CourseError, find_course
+from autograder.grading.job import GradingStoppedError
+from autograder.startup import skip_slow_grammar
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def main() -> None:
     """Run the command; exit 0 on success, 1 when the work failed, 2 when it was used wrongly."""
+    skip_slow_grammar()
     cli(prog_name="autograder")
 
 
@@ -24,6 +30,7 @@ def cli() -> None:
     \b
     autograder build                  every chapter's notebook and student library
     autograder checks 20_capstone     which wrong solutions the hidden tests catch
+    autograder grade 20_capstone      grade a class, several at once
     autograder report 20_capstone     students, points and what went wrong
     """
 
@@ -38,10 +45,16 @@ def _one_sentence(command: Callable[..., None]) -> Callable[..., None]:
         except CourseError as error:
             click.echo(f"autograder: {error}", err=True)
             sys.exit(2)
+        except GradingStoppedError as error:
+            click.echo(f"autograder: {error}", err=True)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            click.echo("autograder: stopped; the next run goes on where this one was", err=True)
+            sys.exit(1)
         except OSError as error:
             where = f" {error.filename}" if error.filename else ""
             click.echo(f"autograder: cannot use{where}: {error.strerror or error}", err=True)
-            sys.exit(2)
+            sys.exit(1 if error.errno in FULL else 2)
 
     return wrapped
 
@@ -82,6 +95,63 @@ def checks(course: Course, chapter: str, as_json: bool) -> None:
     else:
         print_table(verdicts)
     if not all(verdict.as_expected for verdict in verdicts):
+        sys.exit(1)
+
+
+@cli.command()
+@click.argument("assignment")
+@click.option(
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="How many submissions to run at once.",
+)
+@click.option(
+    "--scheduler",
+    metavar="tcp://HOST:PORT",
+    help="Run them on the Dask cluster of this scheduler instead.",
+)
+@click.option("--student", "students", multiple=True, metavar="ID", help="Grade only this student.")
+@click.option("--again", is_flag=True, help="Run also what has not changed since.")
+@click.option(
+    "--course-dir",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="nbgrader's course directory (default: assignments).",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
+@_one_sentence
+def grade(
+    course: Course,
+    assignment: str,
+    workers: int,
+    scheduler: str | None,
+    students: tuple[str, ...],
+    again: bool,
+    course_dir: Path | None,
+    as_json: bool,
+) -> None:
+    """Grade a class: what `nbgrader autograde` does, side by side, and only what has changed.
+
+    \b
+    autograder grade 20_capstone --workers 2
+    autograder grade 20_capstone --student ada --again
+    """
+    from autograder.grading.progress import grade_with_progress
+
+    course_dir = (course_dir or course.assignments).resolve()
+    failed = grade_with_progress(
+        course, course_dir, assignment, workers, scheduler, students, again
+    )
+    from autograder.grading.report import print_rows, rows
+
+    found = rows(course_dir, assignment, failed)
+    if as_json:
+        click.echo(json.dumps([row.to_dict() for row in found], indent=2))
+    else:
+        print_rows(assignment, found)
+    if failed:
         sys.exit(1)
 
 

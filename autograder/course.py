@@ -20,7 +20,9 @@ class Course:
 
     @property
     def assignments(self) -> Path:
-        return self.root / "assignments"
+        """Return nbgrader's course directory, which a course without chapters is itself."""
+        inside = self.root / "assignments"
+        return inside if inside.is_dir() or self.chapters.is_dir() else self.root
 
     @property
     def build(self) -> Path:
@@ -53,12 +55,12 @@ class Course:
 def find_course(start: Path | None = None) -> Course:
     """Return the course that `start` (default: the working directory) lies in.
 
-    Raises CourseError when no folder above holds `nbgrader_config.py` and `book/`.
+    Raises CourseError when no folder above holds `nbgrader_config.py`.
     """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
-        if (folder / "nbgrader_config.py").is_file() and (folder / "book").is_dir():
+        if (folder / "nbgrader_config.py").is_file():
             return Course(folder)
     raise CourseError(
-        f"{here} is not inside a course; go to the folder that holds nbgrader_config.py and book/"
+        f"{here} is not inside a course; go to the folder that holds nbgrader_config.py"
     )

@@ -1,5 +1,6 @@
 """The library as a student of one chapter has it: without what that and later chapters teach."""
 
+import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -30,9 +31,14 @@ def write_student_library(course: Course, chapter: str) -> Path:
             fresh / "tinytorch",
             ignore=shutil.ignore_patterns("__pycache__", "*.pyc"),
         )
+        withheld = []
         for name in course.chapter_names():
             if name >= chapter:
-                _mask(fresh, read_chapter(course.chapter_file(name)))
+                taught = read_chapter(course.chapter_file(name))
+                _mask(fresh, taught)
+                withheld.append(taught.module)
+        manifest = {"packages": ["tinytorch"], "withheld": withheld}
+        (fresh / "library.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         if target.exists():
             target.rename(Path(scratch) / "old")
         fresh.rename(target)

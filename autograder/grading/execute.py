@@ -1,29 +1,59 @@
-"""Run a submission: bounded in time, on after a failure, with verdicts instead of tracebacks."""
+"""Run a submission: its cells in the sandbox, the test cells where they cannot be reached."""
 
-import shutil
-import tempfile
+import contextlib
+import copy
+import signal
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import zmq
+import zmq.asyncio
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbclient.util import run_sync
 from nbformat.notebooknode import NotebookNode
 from nbgrader.preprocessors import Execute
-from traitlets import Float, Integer, Unicode
+from traitlets import Dict, Float, Integer, Unicode, default
 
-from autograder.course import Course, CourseError
+from autograder.course import Course
+from autograder.grading.executions import Executions, execution_key
+from autograder.grading.handed_in import archive_of, files_for_kernel
+from autograder.grading.names import bound_names
+from autograder.grading.outputs import Allowance, describe, is_test, verdict_outputs
+from autograder.grading.pair import CheckerDiedError, Pair, library_view
 from autograder.grading.record import NOTE, Record, write_record
-from autograder.kernels.limits import Limits
+from autograder.grading.restore import OWNED
+from autograder.kernels.limits import MIB, Limits
+from autograder.kernels.provisioner import shared_warm
 from autograder.kernels.specs import CourseKernelSpecManager
 
+MAX_MESSAGE_BYTES = 64 * MIB
+GIVE_WAY_SECONDS = 2.0
+CONNECT_SECONDS = 0.1
 
-class BoundedExecute(Execute):
+
+class BoundedContext(zmq.asyncio.Context):
+    """Makes sockets that refuse a message too large to be any cell's output."""
+
+    def socket(self, *args: Any, **kwargs: Any) -> Any:
+        made = super().socket(*args, **kwargs)
+        made.maxmsgsize = MAX_MESSAGE_BYTES
+        return made
+
+
+@cache
+def bounded_context() -> BoundedContext:
+    """Return the one context of this process."""
+    return BoundedContext()
+
+
+class SandboxedExecute(Execute):
     """nbgrader's `Execute` for code that may loop, die, flood or cheat.
 
     What runs is decided here and not by the submission: every test cell runs, whatever its tags,
-    in the course's own kernel, whatever the notebook asks for.
+    in a second process that the submission cannot reach.
     When the kernel dies, points earned before stay and the cells after it fail with the reason.
     """
 
@@ -33,26 +63,79 @@ class BoundedExecute(Execute):
     course_root = Unicode(help="The folder that holds book/ and build/ of the course.").tag(
         config=True
     )
-    memory_mb = Integer(4096, help="Address space of the kernel in MiB.").tag(config=True)
+    memory_mb = Integer(4096, help="Memory of the kernel in MiB.").tag(config=True)
+    output_mb = Float(4, help="Output in MiB that is kept of one notebook.").tag(config=True)
+    executions = Unicode(
+        help="Folder of results of earlier runs, to use in place of running what has not changed."
+    ).tag(config=True)
+    limits = Dict(help="Other bounds of the kernel: the fields of `Limits`.").tag(config=True)
+
+    keep_only = False  # set where only the result is wanted, and there is no graded notebook
+
+    @default("shutdown_kernel")
+    def _at_once(self) -> str:
+        return "immediate"
 
     def preprocess(
         self, nb: NotebookNode, resources: dict[str, Any], **kwargs: Any
     ) -> tuple[NotebookNode, dict[str, Any]]:
+        folder = Path(resources["metadata"]["path"])
+        names = resources["nbgrader"]
+        self.view = library_view(Course(Path(self.course_root)), names["assignment"])
+        self.owned: dict[str, list[str]] = nb.metadata.pop(OWNED, {})
+        files = self._files(names["student"], names["assignment"])
+        kept = Executions(Path(self.executions, names["student"])) if self.executions else None
+        settings = [self.timeout, self.notebook_seconds, self.memory_mb, self.output_mb]
+        key = execution_key(nb, files, [*settings, self.limits, self.owned], self.view)
+        record = kept.load(names["notebook"], key, nb) if kept else None
+        if record is None:
+            nb, resources = self._run_or_retry(nb, resources, files, **kwargs)
+            record = self.record
+            if kept:
+                kept.store(names["notebook"], key, nb, record)
+        if not self.keep_only:
+            write_record(folder, names["notebook"], record)
+        return nb, resources
+
+    def _files(self, student: str, assignment: str) -> dict[str, Path]:
+        course = self.parent.parent.coursedir
+        submitted = course.format_path(course.submitted_directory, student, assignment)
+        source = course.format_path(course.source_directory, ".", assignment)
+        return files_for_kernel(Path(submitted), Path(source))
+
+    def _run_or_retry(
+        self, nb: NotebookNode, resources: dict[str, Any], files: dict[str, Path], **kwargs: Any
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        handed_in = copy.deepcopy(nb)
+        warm = {view: shared_warm(view) for view in (self.view.student, self.view.checker)}
+        started = {view: process.starts for view, process in warm.items()}
+        nb, resources = self._run(nb, resources, files, **kwargs)
+        lasted = all(process.lasted(started[view]) for view, process in warm.items())
+        if self.death is not None and (self.killed or not lasted):
+            # It may not be the submission's doing: somebody or the machine ended its kernel, or
+            # the process that its kernels were forked from.
+            nb, resources = self._run(handed_in, resources, files, **kwargs)
+        return nb, resources
+
+    def _run(
+        self, nb: NotebookNode, resources: dict[str, Any], files: dict[str, Path], **kwargs: Any
+    ) -> tuple[NotebookNode, dict[str, Any]]:
         self.skip_cells_with_tag = ""
         self.timeout_func = self._seconds_left
-        self.started = time.monotonic()
+        began = self.started = time.monotonic()
         self.death: str | None = None
+        self.killed = False
+        self.all_owned = sorted({name for names in self.owned.values() for name in names})
+        self.rebound: set[str] = set()
+        self.put_off: list[tuple[NotebookNode, int]] = []
+        self.allowance = Allowance(round(self.output_mb * MIB))
         self.record = Record(
             problems=[cell.metadata[NOTE] for cell in nb.cells if NOTE in cell.metadata]
         )
-        folder = Path(resources["metadata"]["path"])
-        with tempfile.TemporaryDirectory(prefix="grading-") as scratch:
-            self.scratch = Path(scratch)
-            try:
-                nb, resources = super().preprocess(nb, resources, **kwargs)
-            finally:
-                self.record.seconds = round(time.monotonic() - self.started, 3)
-                write_record(folder, self.record)
+        limits = Limits(memory_bytes=self.memory_mb * MIB, **self.limits)
+        with contextlib.closing(Pair(self.view, limits, archive_of(files))) as self.pair:
+            nb, resources = super().preprocess(nb, resources, **kwargs)
+        self.record.seconds = round(time.monotonic() - began, 3)
         return nb, resources
 
     def create_kernel_manager(self) -> AsyncKernelManager:
@@ -65,42 +148,116 @@ class BoundedExecute(Execute):
         return manager
 
     async def async_start_new_kernel(self, **kwargs: Any) -> None:
-        """Start the kernel in a scratch folder that holds the assignment's files, no notebook."""
-        names = self.resources["nbgrader"]
-        work = self.scratch / "work"
-        shutil.copytree(
-            self.resources["metadata"]["path"],
-            work,
-            # A numpy.py handed in would be imported in place of NumPy: this is the kernel's folder.
-            ignore=shutil.ignore_patterns("*.ipynb", "*.py", "timestamp.txt"),
-        )
-        environment = {"HOME": str(self.scratch), "IPYTHONDIR": str(self.scratch / "ipython")}
-        library = student_library(Course(Path(self.course_root)), names["assignment"])
-        if library is not None:
-            environment["PYTHONPATH"] = str(library)
-        await super().async_start_new_kernel(
-            cwd=str(work),
-            env=environment,
-            limits=Limits(memory_bytes=self.memory_mb * 2**20),
-            **kwargs,
-        )
+        """Start the student's kernel, and the checker beside it."""
+        await super().async_start_new_kernel(**self.pair.kernel_arguments(), **kwargs)
+        provisioner: Any = self.km.provisioner
+        self.confined = provisioner.confined
+        self.pair.start_checker(self.confined.scratch)
 
-    # nbclient binds the blocking twin to its own coroutine, so it has to be bound again to ours.
+    async def async_start_new_kernel_client(self) -> Any:
+        """Connect to the kernel, and wait no longer than until its first message is here."""
+        self.kc = self.km.client(context=bounded_context())
+        self.kc.start_channels(hb=False)
+        self.kc.allow_stdin = False
+        for _ in range(round(self.startup_timeout / CONNECT_SECONDS)):
+            self.kc.kernel_info()
+            if await self.kc.iopub_channel.socket.poll(1000 * CONNECT_SECONDS):
+                return self.kc
+            await self._async_check_alive()
+        raise DeadKernelError("the kernel did not answer")
+
+    # nbclient binds the blocking twins to its own coroutines, so they have to be bound again.
     start_new_kernel = run_sync(async_start_new_kernel)
+    start_new_kernel_client = run_sync(async_start_new_kernel_client)
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict[str, Any], index: int
     ) -> tuple[NotebookNode, dict[str, Any]]:
-        if self.death is None:
-            try:
-                cell, resources = super().preprocess_cell(cell, resources, index)
-            except (DeadKernelError, CellTimeoutError) as error:
-                self._note_death(cell, error)
-        if self.death is not None and cell.cell_type == "code":
-            cell.outputs = [verdict("NotRun", self.death)]
+        if cell.cell_type != "code":
+            pass
+        elif self.death is not None:
+            cell.outputs = verdict_outputs(
+                {"passed": False, "ename": "NotRun", "evalue": self.death}
+            )
         elif is_test(cell):
-            cell.outputs = plain_verdicts(cell.outputs)
+            self._test(cell)
+        else:
+            cell, resources = self._execute(cell, resources, index)
+        if index == len(self.nb.cells) - 1:
+            self._finish()
         return cell, resources
+
+    def _finish(self) -> None:
+        """Run what is hidden of the test cells, when no cell is left that could tell of it."""
+        self.confined.signal(signal.SIGKILL)
+        self.started = time.monotonic()
+        for cell, place in self.put_off:
+            seconds = self._seconds_left(cell)
+            try:
+                found = self.pair.finish(place, seconds)
+            except CheckerDiedError as error:
+                found = {"passed": False, "ename": "NotRun", "evalue": str(error)}
+            cell.outputs = verdict_outputs(found)
+            if found.get("problem") == "timeout":
+                self.record.problems.append(f"{describe(cell)} ran out of time")
+
+    def _execute(
+        self, cell: NotebookNode, resources: dict[str, Any], index: int
+    ) -> tuple[NotebookNode, dict[str, Any]]:
+        """Run a cell of the student's in the student's kernel."""
+        try:
+            cell, resources = super().preprocess_cell(cell, resources, index)
+        except CellTimeoutError:
+            self._end_kernel(f"{describe(cell)} did not stop when its time was up")
+        except DeadKernelError:
+            self._end_kernel(f"the kernel died in {describe(cell)}")
+        except Exception as error:  # noqa: BLE001  (whatever its messages did to the client)
+            self._end_kernel(f"{describe(cell)} sent what is no message ({type(error).__name__})")
+        if self.death is not None:
+            cell.outputs = [*cell.outputs, *verdict_outputs({"passed": False, "ename": "NotRun",
+                                                             "evalue": self.death})]  # fmt: skip
+        nbgrader = cell.metadata.get("nbgrader", {})
+        if nbgrader.get("locked") and self.death is None:
+            with contextlib.suppress(CheckerDiedError):
+                self.pair.define(cell.source, self.all_owned)
+            self.rebound |= bound_names(cell.source, definitions=False)
+        self.rebound |= set(self.owned.get(nbgrader.get("grade_id"), ()))
+        return cell, resources
+
+    def _test(self, cell: NotebookNode) -> None:
+        """Let the checker run a test cell, and write its verdict into the cell."""
+        seconds = self._seconds_left(cell)
+        try:
+            found = self.pair.test(cell.source, seconds, self.all_owned, sorted(self.rebound))
+        except CheckerDiedError as error:
+            found = {"passed": False, "ename": "NotRun", "evalue": str(error), "problem": "checker"}
+        self.rebound.clear()
+        cell.execution_count = None
+        cell.outputs = verdict_outputs(found)
+        if found["passed"] and found.get("place") is not None:
+            self.put_off.append((cell, found["place"]))
+        if found.get("problem") == "timeout":
+            self.record.problems.append(f"{describe(cell)} ran out of time")
+            if found["busy"] and not self._interrupted():
+                self._end_kernel(
+                    f"the code under {describe(cell)} did not stop when its time was up"
+                )
+        elif found.get("problem") == "died":
+            self._end_kernel(f"the kernel died in {describe(cell)}")
+        elif found.get("problem") == "checker":
+            self._end_kernel(f"{describe(cell)} could not be judged: {found['evalue']}")
+
+    def _interrupted(self) -> bool:
+        self.confined.signal(signal.SIGINT)
+        with contextlib.suppress(CheckerDiedError):
+            return self.pair.settle(GIVE_WAY_SECONDS)
+        return False
+
+    def process_message(self, msg: Any, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        """Take a message of the kernel, unless the notebook has sent more than its share."""
+        if self.allowance.spent_by(msg):
+            return None
+        return super().process_message(msg, cell, cell_index)
 
     def on_cell_executed(self, **kwargs: Any) -> None:
         super().on_cell_executed(**kwargs)
@@ -108,62 +265,15 @@ class BoundedExecute(Execute):
         if kwargs["execute_reply"]["content"].get("ename") == "CellTimeoutError":
             self.record.problems.append(f"{describe(cell)} ran out of time")
 
-    def _note_death(self, cell: NotebookNode, error: Exception) -> None:
-        if isinstance(error, CellTimeoutError):
-            cause = f"{describe(cell)} went on printing after its time was up"
-        else:
-            cause = f"the kernel died in {describe(cell)}"
+    def _end_kernel(self, cause: str) -> None:
         self.death = f"{cause}; the cells after it were not run"
+        code, reason = self.confined.exit_code(), self.confined.ended.get("reason")
+        self.killed = code == -signal.SIGKILL and reason is None
+        if reason == "memory":
+            self.death = f"out of memory: {self.death}"
         self.record.problems.append(self.death)
+        self.confined.signal(signal.SIGKILL)
 
     def _seconds_left(self, cell: NotebookNode) -> float:
         left = self.notebook_seconds - (time.monotonic() - self.started)
         return max(1.0, min(float(self.timeout), left))
-
-
-def student_library(course: Course, assignment: str) -> Path | None:
-    """Return the library that a chapter's students import, or None for what is no chapter.
-
-    Raises CourseError when the library of a chapter has not been built: without it the kernel
-    would import the reference, answers and all.
-    """
-    if assignment not in course.chapter_names():
-        return None
-    library = course.student_library(assignment)
-    if not library.is_dir():
-        raise CourseError(f"there is no {library}; run 'autograder build {assignment}'")
-    return library
-
-
-def is_test(cell: NotebookNode) -> bool:
-    """Tell whether nbgrader gives points for running this cell."""
-    nbgrader = cell.metadata.get("nbgrader", {})
-    return cell.cell_type == "code" and bool(nbgrader.get("grade")) and not nbgrader.get("solution")
-
-
-def plain_verdicts(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """Return what a test cell may say: its errors in one line, its partial credit, nothing else.
-
-    A traceback would show the hidden test; and nbgrader takes any output on stderr for a failure,
-    which a warning of right code is not.
-    """
-    kept = []
-    for output in outputs:
-        if output.output_type == "error":
-            kept.append(verdict(output.ename, output.evalue))
-        elif output.output_type == "execute_result":
-            kept.append(output)
-    return kept
-
-
-def verdict(name: str, message: str) -> NotebookNode:
-    """Return an error output that shows its name and message, and no traceback."""
-    return NotebookNode(
-        output_type="error", ename=name, evalue=message, traceback=[f"{name}: {message}"]
-    )
-
-
-def describe(cell: NotebookNode) -> str:
-    """Return how a person finds the cell: its nbgrader id, or its first line."""
-    grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-    return f"cell '{grade_id}'" if grade_id else f"the cell '{cell.source.split(chr(10))[0][:60]}'"

@@ -1,6 +1,5 @@
 """Read what was handed in: repair what can be repaired, and say what could not be read."""
 
-import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,17 @@ import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters.base import NbGraderException
+from traitlets import Bool
 
+from autograder.grading.handed_in import adopt_renamed
 from autograder.grading.record import NOTE
+from autograder.kernels.jail import SandboxError
+from autograder.kernels.limits import MIB
+from autograder.kernels.provisioner import shared_warm
+from autograder.kernels.warm import Warm
+
+MOST_BYTES = 64 * MIB
 
 
 class SubmissionExporter(NotebookExporter):
@@ -20,10 +28,16 @@ class SubmissionExporter(NotebookExporter):
     back later, so the submission gets its row, with no points and the reason.
     """
 
+    sandbox_first = Bool(
+        True, help="Whether to see that student code can be confined before anything is read."
+    ).tag(config=True)
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if hasattr(self.parent, "coursedir"):
-            adopt_renamed(self.parent)
+            if self.sandbox_first:
+                require_sandbox(self.parent)
+            adopt_all(self.parent)
 
     def from_filename(
         self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any
@@ -34,12 +48,27 @@ class SubmissionExporter(NotebookExporter):
         return self.from_notebook_node(notebook, resources=resources, **kwargs)
 
 
+def require_sandbox(converter: Any) -> None:
+    """Raise NbGraderException, which ends the command, when student code cannot be confined."""
+    try:
+        shared_warm(Warm("autograder.kernels.student")).prepare()
+    except SandboxError as error:
+        converter.log.error(str(error))
+        raise NbGraderException(str(error)) from error
+
+
 def read_notebook(path: Path) -> NotebookNode:
     """Return the notebook in `path`, whatever the path holds.
 
     Repairs a byte order mark, a missing cell id and an older notebook format; what is not a
     notebook at all becomes an empty one whose first cell says what was found.
     """
+    if path.is_symlink():
+        return unreadable("the file is a link to another file")
+    if not path.is_file():
+        return unreadable("it is no ordinary file")
+    if path.stat().st_size > MOST_BYTES:
+        return unreadable(f"the file is larger than {MOST_BYTES // MIB} MiB")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -68,20 +97,13 @@ def unreadable(reason: str) -> NotebookNode:
     return notebook
 
 
-def adopt_renamed(converter: Any) -> None:
-    """Copy a lone notebook with an unexpected name to the name that nbgrader looks for.
-
-    Browsers and mail programs turn `name.ipynb` into `name (1).ipynb`.
-    The file handed in stays beside the copy.
-    """
+def adopt_all(converter: Any) -> None:
+    """Give a lone notebook with an unexpected name the one that nbgrader looks for."""
     expected = _expected_names(converter)
-    if len(expected) != 1:
-        return
-    for folder, found in converter.assignments.items():
-        target = Path(folder) / f"{expected[0]}.ipynb"
-        if len(found) == 1 and not target.exists() and Path(found[0]).is_file():
-            converter.log.warning("%s is graded as %s", found[0], target.name)
-            shutil.copyfile(found[0], target)
+    for folder in converter.assignments:
+        target = adopt_renamed(Path(folder), expected)
+        if target is not None:
+            converter.log.warning("a renamed notebook is graded as %s", target)
             converter.assignments[folder] = [str(target)]
 
 

@@ -4,21 +4,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import Gradebook, MissingEntry
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from autograder.course import CourseError
+from autograder.grading.gradebooks import Scores, scores
+from autograder.grading.job import Job
 from autograder.grading.record import read_record
 
 
 @dataclass(frozen=True)
 class Row:
-    """One submission; `points` is None when it could not be graded."""
+    """One submission; `points` is None when it could not be graded.
+
+    `points` are for tests, of `automatic`; `by_hand` what a person gave, of `manual`.
+    """
 
     student: str
     points: float | None
     automatic: float
+    by_hand: float
     manual: float
     to_read: int
     problems: tuple[str, ...]
@@ -28,66 +33,53 @@ class Row:
         return asdict(self)
 
 
-def rows(course_dir: Path, chapter: str) -> list[Row]:
+def rows(course_dir: Path, chapter: str, failed: dict[str, str] | None = None) -> list[Row]:
     """Return a row for each folder under `submitted` that holds the chapter.
+
+    `failed` are students who could not be graded, with the reason.
 
     Raises CourseError when the gradebook does not know the chapter.
     """
-    database = course_dir / "gradebook.db"
-    if not database.is_file():
-        raise CourseError(f"there is no {database}; run 'nbgrader generate_assignment {chapter}'")
-    folders = sorted((course_dir / "submitted").glob(f"*/{chapter}"))
-    with Gradebook(f"sqlite:///{database}") as gradebook:
-        try:
-            notebooks = gradebook.find_assignment(chapter).notebooks
-        except MissingEntry as error:
-            raise CourseError(
-                f"the gradebook has no {chapter!r}; run 'nbgrader generate_assignment {chapter}'"
-            ) from error
-        automatic = sum(cell.max_score for book in notebooks for cell in book.grade_cells)
-        manual = sum(cell.max_score for book in notebooks for cell in book.task_cells)
-        return [_row(course_dir, gradebook, folder, automatic, manual) for folder in folders]
+    known, automatic, manual = scores(course_dir, chapter)
+    job = Job(course_dir, course_dir, chapter)
+    found = []
+    for student in job.students():
+        record = read_record(job.autograded(student))
+        got = known.get(student)
+        reason = (failed or {}).get(student)
+        if reason is None and not any(job.submitted(student).glob("*.ipynb")):
+            reason = "no notebook was handed in"
+        elif reason is None and (record is None or got is None):
+            reason = "not graded; run 'autograder grade' or 'nbgrader autograde'"
+        if reason is not None or record is None or got is None:
+            row = Row(student, None, automatic, 0.0, manual, 0, (reason or "",), None)
+        else:
+            problems = (*record.problems, *lateness(got))
+            row = Row(student, got.points, automatic, got.by_hand, manual, got.to_read, problems,
+                      round(record.seconds, 3))  # fmt: skip
+        found.append(row)
+    return found
 
 
-def _row(
-    course_dir: Path, gradebook: Gradebook, folder: Path, automatic: float, manual: float
-) -> Row:
-    student, chapter = folder.parent.name, folder.name
-    record = read_record(course_dir / "autograded" / student / chapter)
-    if record is None:
-        reason = "no notebook was handed in"
-        if any(folder.glob("*.ipynb")):
-            reason = "not graded; run 'nbgrader autograde' and read its log"
-        return Row(student, None, automatic, manual, 0, (reason,), None)
-    submission = gradebook.find_submission(chapter, student)
-    grades = [grade for book in submission.notebooks for grade in book.grades]
-    return Row(
-        student=student,
-        points=sum(grade.score for grade in grades),
-        automatic=automatic,
-        manual=manual,
-        to_read=sum(grade.needs_manual_grade for grade in grades),
-        problems=tuple(record.problems),
-        seconds=record.seconds,
-    )
+def lateness(got: Scores) -> list[str]:
+    """Return what being late costs, as a sentence, or nothing."""
+    return [f"handed in late: {got.penalty:g} points are taken off"] if got.penalty else []
 
 
 def print_rows(chapter: str, found: list[Row], console: Console | None = None) -> None:
     """Print the rows as a table."""
     console = console or Console()
-    table = Table(title=chapter, title_justify="left")
-    table.add_column("student")
+    table = Table(title=Text(chapter), title_justify="left")
+    table.add_column("student", overflow="fold")
     table.add_column("points", justify="right")
+    table.add_column("by hand", justify="right")
     table.add_column("to read", justify="right")
     table.add_column("seconds", justify="right")
     table.add_column("what went wrong", overflow="fold")
     for row in found:
         points = "none" if row.points is None else f"{row.points:g} / {row.automatic:g}"
+        by_hand = f"{row.by_hand:g} / {row.manual:g}" if row.manual else ""
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
-        table.add_row(row.student, points, str(row.to_read), seconds, "; ".join(row.problems))
+        cells = (row.student, points, by_hand, str(row.to_read), seconds, "; ".join(row.problems))
+        table.add_row(*map(Text, cells))  # as text, since a name or a cell may hold brackets
     console.print(table)
-    if found:
-        console.print(
-            f"points: by tests, of {found[0].automatic:g}; {found[0].manual:g} more are given by "
-            "hand in the formgrader"
-        )

@@ -7,12 +7,17 @@ from nbgrader.api import Gradebook, SourceCell
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+from autograder.grading.names import bound_names
+
+OWNED = "autograder_owned"
+
 
 class RestoreCells(NbGraderPreprocessor):
     """Insert every locked cell of the gradebook that the notebook lacks, at its old place.
 
     Unlike nbgrader's own `OverwriteCells.add_missing_cells` it needs no cell of the submission
     to have survived, and it drops the tags that tell an executor to skip or forgive a cell.
+    It notes for the executor which names the student's cells were given to define.
     """
 
     def preprocess(
@@ -25,7 +30,8 @@ class RestoreCells(NbGraderPreprocessor):
             points |= {cell.name: cell.max_score for cell in notebook.task_cells}
             tasks = {cell.name for cell in notebook.task_cells}
             place = 0
-            for source in notebook.source_cells:
+            sources = list(notebook.source_cells)
+            for source in sources:
                 found = position(nb, source.name)
                 if found is not None:
                     place = found + 1
@@ -34,9 +40,18 @@ class RestoreCells(NbGraderPreprocessor):
                     nb.cells.insert(place, cell)
                     place += 1
                     self.log.warning("Put back the missing cell '%s'", source.name)
+        known = {source.name for source in sources}
         for cell in nb.cells:
-            if cell.metadata.get("nbgrader", {}).get("grade"):
+            nbgrader = cell.metadata.get("nbgrader", {})
+            if nbgrader and nbgrader.get("grade_id") not in known:
+                del cell.metadata["nbgrader"]  # a graded cell of the student's own making
+            elif nbgrader.get("grade"):
                 cell.metadata.pop("tags", None)
+        nb.metadata[OWNED] = {
+            source.name: sorted(bound_names(source.source))
+            for source in sources
+            if not source.locked and source.cell_type == "code"
+        }
         return nb, resources
 
 

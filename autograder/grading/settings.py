@@ -30,7 +30,7 @@ def configure(c: Config, root: Path) -> None:
         "nbgrader.preprocessors.CheckCellMetadata",
     ]
     c.Autograde.autograde_preprocessors = [
-        "autograder.grading.execute.BoundedExecute",
+        "autograder.grading.execute.SandboxedExecute",
         "nbgrader.preprocessors.IgnorePattern",
         "nbconvert.preprocessors.ClearMetadataPreprocessor",
         "nbgrader.preprocessors.LimitOutput",
@@ -44,6 +44,6 @@ def configure(c: Config, root: Path) -> None:
         "nbgrader.preprocessors.ClearMarkScheme",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
-    c.BoundedExecute.course_root = str(root)
-    c.BoundedExecute.kernel_name = GRADING_KERNEL
-    c.BoundedExecute.timeout = 40
+    c.SandboxedExecute.course_root = str(root)
+    c.SandboxedExecute.kernel_name = GRADING_KERNEL
+    c.SandboxedExecute.timeout = 40

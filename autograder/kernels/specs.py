@@ -5,7 +5,7 @@ from pathlib import Path
 from jupyter_client.kernelspec import KernelSpecManager
 from traitlets import default
 
-GRADING_KERNEL = "tinytorch-grading"
+GRADING_KERNEL = "sandboxed-python3"
 
 
 class CourseKernelSpecManager(KernelSpecManager):

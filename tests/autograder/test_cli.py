@@ -45,7 +45,7 @@ def test_a_folder_that_is_no_course(run, tmp_path):
 
 def test_a_gradebook_that_is_not_there(run, tmp_path):
     done = run("report", "20_capstone", "--course-dir", str(tmp_path))
-    assert "run 'nbgrader generate_assignment 20_capstone'" in one_sentence(done)
+    assert "run 'nbgrader generate_assignment'" in one_sentence(done)
 
 
 def test_a_build_says_what_it_wrote(run):

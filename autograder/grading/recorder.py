@@ -1,0 +1,170 @@
+"""nbgrader's own `autograde` as functions: for one student, with results that are there already."""
+
+import contextlib
+import errno
+import glob
+import io
+import logging
+import os
+import sys
+import threading
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nbgrader.api
+from nbgrader.apps.baseapp import NbGrader
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import Execute
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
+from traitlets.utils.importstring import import_item
+
+from autograder.course import CourseError
+from autograder.grading.execute import SandboxedExecute
+from autograder.grading.gradebooks import require_writable
+from autograder.grading.intake import SubmissionExporter
+from autograder.grading.job import GradingStoppedError, Job
+from autograder.kernels.jail import SandboxError
+
+MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+LONGEST_REASON = 300
+_building = threading.Lock()
+
+
+class Recorder:
+    """Grades submissions into the gradebook, with the settings of the course."""
+
+    def __init__(self, job: Job) -> None:
+        self.app = course_app(job)
+        self.job = job
+        url = make_url(self.app.coursedir.db_url)
+        self.gradebook = Path(url.database) if url.drivername == "sqlite" and url.database else None
+
+    def record(self, student: str) -> str | None:
+        """Grade one submission; return what of it made that impossible, or None.
+
+        Raises GradingStoppedError when it is not the submission: a gradebook that cannot be
+        written, a full disk, a machine without the sandbox.
+        """
+        for last in (False, True):
+            if self.gradebook is not None:
+                require_writable(self.gradebook)
+            error = self._grade(student)
+            if error is None:
+                return None
+            stop = reason_to_stop(error)
+            if stop is None:
+                return sentence(error)
+            if last or not any(isinstance(cause, DBAPIError) for cause in causes(error)):
+                raise stop from error
+        return None
+
+    def _grade(self, student: str) -> BaseException | None:
+        """Run nbgrader for one student; return the error it met, which it only logs."""
+        met = ErrorsMet()
+        self.app.log.addHandler(met)
+        try:
+            converter(self.app, self.job, student).start()
+        except (NbGraderException, SQLAlchemyError, OSError) as error:
+            return met.error or error
+        finally:
+            self.app.log.removeHandler(met)
+        return None
+
+
+class ErrorsMet(logging.Handler):
+    """Keeps the exception that is being handled when an error is logged."""
+
+    error: BaseException | None = None
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.error = sys.exc_info()[1] or self.error
+
+
+def course_app(job: Job) -> Any:
+    """Return nbgrader's application with the configuration of the course.
+
+    Raises CourseError when the configuration cannot be read, or would run student code unconfined.
+    """
+    app = NbGrader()
+    app.raise_config_file_errors = True
+    errors = io.StringIO()
+    with _building, contextlib.chdir(job.root), contextlib.redirect_stderr(errors):
+        try:
+            app.initialize([f"--CourseDirectory.root={job.course_dir}"])
+        except (Exception, SystemExit) as error:  # it may hold any Python
+            problem = sentence(error) if str(error) else errors.getvalue().strip()[-LONGEST_REASON:]
+            raise CourseError(f"nbgrader_config.py cannot be read: {problem}") from error
+    app.config.SandboxedExecute.executions = str(job.executions)
+    app.config.SubmissionExporter.sandbox_first = False  # running a cell sees to that
+    app.log.handlers = [logging.NullHandler()]  # the caller prints a line a student
+    app.log.propagate = False
+    logging.getLogger("tornado").addHandler(logging.NullHandler())
+    os.environ.setdefault("MPLBACKEND", "agg")
+    _keep_engines()
+    _require_plugins(app)
+    return app
+
+
+def converter(app: Any, job: Job, student: str) -> Autograde:
+    """Return nbgrader's converter for one submission."""
+    coursedir = CourseDirectory(parent=app)
+    coursedir.assignment_id, coursedir.student_id = job.assignment, glob.escape(student)
+    made = Autograde(coursedir=coursedir, parent=app)
+    made.force = made.create_student = True
+    return made
+
+
+def reason_to_stop(error: BaseException) -> Exception | None:
+    """Return what to raise when an error is the machine's or the course's, not a submission's."""
+    for cause in causes(error):
+        if isinstance(cause, CourseError | GradingStoppedError):
+            return cause
+        if isinstance(cause, SandboxError):
+            return GradingStoppedError(str(cause))
+        if isinstance(cause, DBAPIError) and not isinstance(cause, IntegrityError | DataError):
+            return GradingStoppedError(f"the gradebook cannot be written: {cause.orig}")
+        if isinstance(cause, OSError) and cause.errno in MACHINE:
+            where = cause.filename or "to the course's folder"
+            return GradingStoppedError(f"cannot write {where}: {cause.strerror}")
+    return None
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from, or while handling what."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def sentence(error: BaseException) -> str:
+    """Return an error of nbgrader's as one line."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if not isinstance(error, NbGraderException):
+        text = f"{type(error).__name__}: {text}"
+    return text[:LONGEST_REASON]
+
+
+def _require_plugins(app: Any) -> None:
+    """Raise CourseError when nbgrader would run notebooks without this package's protection."""
+    grading = Autograde(coursedir=app.coursedir, parent=app)
+    runs = [import_item(p) if isinstance(p, str) else p for p in grading.autograde_preprocessors]
+    confined = [issubclass(kind, SandboxedExecute) for kind in runs if issubclass(kind, Execute)]
+    if confined != [True] or not issubclass(grading.exporter_class, SubmissionExporter):
+        raise CourseError(
+            "nbgrader_config.py does not plug in the sandbox; "
+            "call autograder.grading.settings.configure(c, root) in it"
+        )
+
+
+def _keep_engines() -> None:
+    """Let nbgrader open one gradebook many times without preparing each statement anew."""
+    if not hasattr(nbgrader.api.create_engine, "cache_info"):
+        nbgrader.api.create_engine = cache(nbgrader.api.create_engine)

@@ -1,0 +1,1 @@
+"""Grading with the real commands, on classes small enough to be graded often."""

@@ -1,0 +1,113 @@
+"""What student code raises is raised in the test, by class, and nothing more crosses."""
+
+import pytest
+
+CELLS = """
+import json, socket, subprocess, numpy as np
+class Empty(Exception): pass
+class Deep(Empty, KeyError): pass
+class Odd(ValueError):
+    def __init__(self, a, b): super().__init__(a, b); self.a = a
+class Mixin: pass
+class Mixed(Mixin, Deep): pass
+def parse(text): return json.loads(text)
+def fails_to_run(): raise subprocess.CalledProcessError(1, "x")
+def invert(): return np.linalg.inv(np.zeros((2, 2)))
+class Mute(Exception):
+    def __str__(self): raise RuntimeError("no")
+class NotAnError: pass
+class OutOfTimeError(BaseException): pass
+def fail(kind, *words): raise kind(*words)
+def by_name(name, *words): raise globals()[name](*words)
+def late(n):
+    yield 1
+    raise Empty(f"after {n}")
+class Stack:
+    def pop(self): raise Empty("the stack is empty")
+    def __getattr__(self, name): raise AttributeError(name)
+    def __getitem__(self, i): raise IndexError(i)
+    def __len__(self): raise TypeError("no length")
+"""
+
+HOLDS = [
+    "try: Stack().pop()\nexcept Empty as e: assert str(e) == 'the stack is empty'\nelse: assert 0",
+    "try: by_name('Deep')\nexcept KeyError: pass\nelse: assert 0",
+    "try: by_name('Deep')\nexcept Empty: pass\nelse: assert 0",
+    "try: by_name('Deep')\nexcept Deep: pass\nelse: assert 0",
+    "try: by_name('Odd', 1, 2)\nexcept ValueError: pass\nelse: assert 0",
+    "try: by_name('Odd', 1, 2)\nexcept Odd as e: assert '1' in str(e)\nelse: assert 0",
+    "try: by_name('Mute')\nexcept Mute as e: assert str(e) == ''\nelse: assert 0",
+    "try: fail(ValueError, 'bad')\nexcept ValueError as e: assert e.args == ('bad',)\nelse: assert 0",
+    "try: fail(ZeroDivisionError)\nexcept ArithmeticError: pass\nelse: assert 0",
+    "import json\ntry: parse('x')\nexcept json.JSONDecodeError as e: assert 'char 0' in str(e)\nelse: assert 0",
+    "try: parse('x')\nexcept ValueError: pass\nelse: assert 0",
+    "import subprocess\ntry: fails_to_run()\nexcept subprocess.SubprocessError: pass\nelse: assert 0",
+    "import numpy as np\ntry: invert()\nexcept np.linalg.LinAlgError: pass\nelse: assert 0",
+    "try: by_name('Mixed')\nexcept Empty: pass\nelse: assert 0",
+    "try: by_name('Deep')\nexcept Deep as e: assert isinstance(e, (Empty, KeyError)) and type(e) is Deep",
+    "try: fail(KeyboardInterrupt)\nexcept KeyboardInterrupt: pass\nelse: assert 0",
+    "try: fail(SystemExit, 0)\nexcept SystemExit: pass\nelse: assert 0",
+    "try: fail(MemoryError)\nexcept MemoryError: pass\nelse: assert 0",
+    "try: fail(AssertionError, 'x')\nexcept AssertionError as e: assert str(e) == 'x'\nelse: assert 0",
+    "assert not hasattr(Stack(), 'size') and getattr(Stack(), 'size', 5) == 5",
+    "try: len(Stack())\nexcept TypeError as e: assert str(e) == 'no length'\nelse: assert 0",
+    "try: Stack()[3]\nexcept IndexError: pass\nelse: assert 0",
+    "try: undefined_name\nexcept NameError: pass\nelse: assert 0",
+    "g = late(3)\nassert next(g) == 1\ntry: next(g)\nexcept Empty as e: assert str(e) == 'after 3'\nelse: assert 0",
+    "try: raise Empty('mine')\nexcept Empty as e: assert str(e) == 'mine'",
+    "import unittest\nwith unittest.TestCase().assertRaises(Empty): Stack().pop()",
+    "import unittest\nwith unittest.TestCase().assertRaisesRegex(Empty, 'is empty'): Stack().pop()",
+    "import contextlib\nwith contextlib.suppress(Empty): Stack().pop()",
+    "assert issubclass(Deep, KeyError) and not issubclass(Empty, KeyError)",
+]
+FAILS = [
+    "Stack().pop()",
+    "try: Stack().pop()\nexcept KeyError: pass",
+    "try: Stack().pop()\nexcept Deep: pass",
+    "import unittest\nwith unittest.TestCase().assertRaises(KeyError): Stack().pop()",
+    "import unittest\nwith unittest.TestCase().assertRaises(Empty): Stack()",
+    "fail(SystemExit, 0)",
+    "fail(GeneratorExit)",
+    "fail(StopIteration)",
+    "fail(KeyboardInterrupt)",
+    "for _ in [1]: fail(StopIteration)",
+    "by_name('OutOfTimeError')",
+    "assert not hasattr(NotAnError(), 'x'); raise NotAnError",
+]
+
+
+@pytest.mark.parametrize("test", HOLDS)
+def test_a_test_can_catch_what_student_code_raises(judge, test):
+    verdict = judge(CELLS).test(test)
+    assert verdict["passed"], verdict
+
+
+@pytest.mark.parametrize("test", FAILS)
+def test_what_a_test_does_not_catch_fails_it(judge, test):
+    verdict = judge(CELLS).test(test)
+    assert not verdict["passed"]
+    assert verdict["problem"] is None
+
+
+def test_the_student_reads_class_message_and_line(judge):
+    marked = judge(CELLS)
+    verdict = marked.test("x = 5\nStack().pop()")
+    assert verdict["ename"] == "Empty"
+    assert verdict["evalue"] == "the stack is empty"
+    assert verdict["line"] == "Stack().pop()"
+
+
+def test_an_exception_of_the_machinery_cannot_be_named(judge):
+    cells = CELLS + (
+        "class Fake(Exception): pass\n"
+        "Fake.__module__, Fake.__qualname__ = 'autograder.trust.frames', 'OutOfTimeError'\n"
+    )
+    verdict = judge(cells).test("by_name('Fake')")
+    assert verdict["problem"] is None
+    assert not verdict["passed"]
+
+
+@pytest.mark.parametrize("name", ["a\\0b", "x" * 10_000, "", "1 2", "\\ud800"])
+def test_an_exception_may_have_any_name(judge, name):
+    cells = f"def fail():\n    raise type('E', (ValueError,), {{'__qualname__': '{name}'}})('x')"
+    assert judge(cells).passes("try: fail()\nexcept ValueError: pass\nelse: assert 0")
