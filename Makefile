@@ -94,6 +94,8 @@ checks: $(VENV)/installed
 
 bench: $(VENV)/installed
 	python benchmarks/measuring/run.py
+	python benchmarks/perf/run.py
+	python benchmarks/grading/run.py
 
 screenshots: book grade
 	python docs/screenshots.py
