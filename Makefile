@@ -15,7 +15,7 @@ LIBRARY := $(shell find source_lib -type f -not -path '*/__pycache__/*')
 GRADER := $(shell find autograder -type f -not -path '*/__pycache__/*')
 BOOK := $(shell find book -type f) _config.yml
 
-.PHONY: help demo test test-fast book assignments grade checks bench screenshots lint clean
+.PHONY: help demo test test-fast hostile book assignments grade checks bench screenshots lint clean
 
 help:
 	@grep -E '^# make' Makefile | cut -c3-
@@ -24,6 +24,7 @@ help:
 	@echo "make grade        the sample class, graded under $(DEMO)"
 	@echo "make checks       which wrong solutions the hidden tests catch"
 	@echo "make bench        the measurements, as tables beside their scripts"
+	@echo "make hostile      attacks on grading, each between two honest submissions"
 	@echo "make lint         style and types"
 	@echo "make test-fast    the tests that take seconds"
 	@echo "make screenshots  the pictures of the README, from what make demo built"
@@ -36,7 +37,10 @@ demo: book grade
 
 test: lint book
 	pytest -q --doctest-modules source_lib/tinytorch
-	pytest -n 2 --dist loadgroup
+	pytest -n 2 --dist loadgroup --ignore=tests/hostile
+
+hostile: $(VENV)/installed
+	pytest -n 2 --dist loadgroup tests/hostile
 
 test-fast: $(VENV)/installed
 	pytest -n 2 -m "not slow"

@@ -20,7 +20,7 @@ from traitlets import Dict, Float, Integer, Unicode, default
 from autograder.course import Course
 from autograder.grading.executions import Executions, execution_key
 from autograder.grading.handed_in import archive_of, files_for_kernel
-from autograder.grading.names import bound_names
+from autograder.grading.names import bound_names, given_classes
 from autograder.grading.outputs import Allowance, describe, is_test, verdict_outputs
 from autograder.grading.pair import CheckerDiedError, Pair, library_view
 from autograder.grading.record import NOTE, Record, write_record
@@ -133,7 +133,8 @@ class SandboxedExecute(Execute):
             problems=[cell.metadata[NOTE] for cell in nb.cells if NOTE in cell.metadata]
         )
         limits = Limits(memory_bytes=self.memory_mb * MIB, **self.limits)
-        with contextlib.closing(Pair(self.view, limits, archive_of(files))) as self.pair:
+        given = tuple(sorted(given_classes(nb) - set(self.all_owned)))
+        with contextlib.closing(Pair(self.view, limits, archive_of(files), given)) as self.pair:
             nb, resources = super().preprocess(nb, resources, **kwargs)
         self.record.seconds = round(time.monotonic() - began, 3)
         return nb, resources

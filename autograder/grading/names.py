@@ -1,6 +1,9 @@
 """Which names a cell gives a value to."""
 
 import ast
+import contextlib
+
+from nbformat.notebooknode import NotebookNode
 
 from autograder.trust.source import plain_source
 
@@ -24,4 +27,16 @@ def bound_names(source: str, definitions: bool = True) -> set[str]:
                 for node in ast.walk(statement)
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
             }
+    return found
+
+
+def given_classes(notebook: NotebookNode) -> set[str]:
+    """Return the names of the classes that locked cells of a notebook define, tests left out."""
+    found: set[str] = set()
+    for cell in notebook.cells:
+        nbgrader = cell.metadata.get("nbgrader", {})
+        if cell.cell_type == "code" and nbgrader.get("locked") and not nbgrader.get("grade"):
+            with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+                body = ast.parse(plain_source(cell.source)).body
+                found |= {node.name for node in body if isinstance(node, ast.ClassDef)}
     return found

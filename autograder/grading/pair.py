@@ -52,11 +52,15 @@ def library_view(course: Course, assignment: str) -> View:
 
 @dataclass
 class Pair:
-    """Starts the student's kernel by `kernel_arguments`, then the checker by `start_checker`."""
+    """Starts the student's kernel by `kernel_arguments`, then the checker by `start_checker`.
+
+    `given` are the classes that locked cells define.
+    """
 
     view: View
     limits: Limits
     archive: IO[bytes] | None = None
+    given: tuple[str, ...] = ()
     number: int = field(default_factory=next_number)
 
     def __post_init__(self) -> None:
@@ -89,7 +93,8 @@ class Pair:
         theirs.close()
 
     def _shared(self) -> dict[str, Any]:
-        return {"packages": self.view.packages, "withheld": self.view.withheld}
+        view = self.view
+        return {"packages": view.packages, "withheld": view.withheld, "given": self.given}
 
     def define(self, source: str, owned: list[str]) -> None:
         """Let the checker take imports, functions and classes from a given cell."""

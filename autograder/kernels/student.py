@@ -107,7 +107,7 @@ def run(request: dict[str, Any], descriptors: list[int]) -> None:
     bound_output(app.kernel.shell)
     show_figures(app.kernel.shell)
     if app.channel is not None:
-        shared = Shared(tuple(request.get("packages", ())), tuple(request.get("withheld", ())))
+        shared = Shared(*(tuple(request.get(n, ())) for n in ("packages", "withheld", "given")))
         channel = socket.socket(fileno=app.channel)
         side = StudentSide(channel, app.kernel.shell.user_ns, shared)
         app.on_channel = side.serve_waiting

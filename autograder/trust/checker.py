@@ -7,6 +7,7 @@ Orders come from the grader on the first descriptor, the second is the channel t
 import ast
 import builtins
 import contextlib
+import copy
 import importlib
 import io
 import linecache
@@ -30,7 +31,8 @@ from autograder.trust.frames import (
     OutOfTimeError,
     send_frame,
 )
-from autograder.trust.proxies import UntrustedError, is_proxy
+from autograder.trust.made import DONE, MADE, MARK, TRUTH, MarkMade, made_variables
+from autograder.trust.proxies import ClassProxy, Trusted, UntrustedError, is_proxy
 from autograder.trust.session import Session, StudentDied
 from autograder.trust.shared import Shared
 from autograder.trust.source import (
@@ -54,7 +56,7 @@ def warm() -> None:
 def run(request: dict[str, Any], descriptors: list[int]) -> None:
     """Take orders until the grader closes the connection."""
     orders = socket.socket(fileno=descriptors[0])
-    shared = Shared(tuple(request["packages"]), tuple(request["withheld"]))
+    shared = Shared(*(tuple(request.get(n, ())) for n in ("packages", "withheld", "given")))
     checker = Checker(Session(socket.socket(fileno=descriptors[1]), shared))
     reader = FrameReader(orders)
     with contextlib.suppress(ChannelClosedError):
@@ -68,8 +70,12 @@ class Checker:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self.names = TestNames(session)
+        self.names = session.shared.names = TestNames(session)
         self.hidden: list[HiddenPart] = []
+        self.made: set[str] = set()
+        trusted = Trusted()
+        self.names |= {MADE: trusted.made, MARK: trusted.mark}
+        self.names |= {DONE: trusted.done, TRUTH: trusted.truth}
         sys.modules["__main__"] = StudentModule(session)
 
     def obey(self, order: dict[str, Any]) -> dict[str, Any]:
@@ -117,7 +123,9 @@ class Checker:
         later: list[ast.stmt] = []
 
         def visible_part() -> str | None:
-            body = ast.parse(source, FILE).body
+            tree = ast.parse(source, FILE)
+            self.made = made_variables(tree, self.made)
+            body = tree.body
             first = next((i for i, s in enumerate(body) if s.lineno in hidden), len(body))
             later.extend(body[first:])
             return self._value(body[:first])
@@ -198,6 +206,8 @@ class Checker:
         send_frame(orders, verdict, [])
 
     def _execute(self, statements: list[ast.stmt], file: str) -> Any:
+        marking = MarkMade(self.made if file == FILE else set())
+        statements = [marking.visit(copy.deepcopy(statement)) for statement in statements]
         last = statements[-1]
         value = None
         if isinstance(last, ast.Expr):
@@ -249,7 +259,7 @@ class TestNames(dict[str, Any]):
     __test__ = False
 
     def __init__(self, session: Session) -> None:
-        super().__init__(__name__="__main__", __builtins__=builtins)
+        super().__init__(__name__="__main__", __builtins__=builtins, type=TypeOf)
         self.session = session
         self.owned: frozenset[str] = frozenset()
         self.modules: frozenset[str] = frozenset()
@@ -261,6 +271,25 @@ class TestNames(dict[str, Any]):
         if name in self.modules:  # whatever the notebook has put in its place
             return importlib.import_module(MODULE_ALIASES.get(name, name))
         return value
+
+
+class _AsksForType(type):
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and is_proxy(args[0]):
+            return args[0]._proxy_session.ask("do", "type", [args[0]])
+        return type(*args, **kwargs)
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, type) or type(value) is ClassProxy
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is type
+
+    __hash__ = type.__hash__
+
+
+class TypeOf(metaclass=_AsksForType):
+    """What `type` is in a test: of an object of the student's, the student's class."""
 
 
 class StudentModule(types.ModuleType):

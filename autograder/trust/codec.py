@@ -66,7 +66,25 @@ class Encoder:
         self.blobs: list[bytes] = []
         self.aliases: dict[int, list[Any]] = {}
         self._open: set[int] = set()
+        self._attempting = False
         self.nodes = 0
+
+    def attempt(self, encode: Callable[[], list[Any]]) -> list[Any] | None:
+        """Return what `encode` does, or None when it raises ChannelError.
+
+        Of attempts within attempts only the outermost counts, or the time would grow without end.
+        """
+        if self._attempting:
+            return encode()
+        self._attempting, blobs, nodes = True, len(self.blobs), self.nodes
+        try:
+            return encode()
+        except ChannelError:
+            del self.blobs[blobs:]
+            self.nodes = nodes
+            return None
+        finally:
+            self._attempting = False
 
     def encode(self, value: Any) -> Any:
         """Return `value` as JSON; raises ChannelError for what contains itself or has no end."""

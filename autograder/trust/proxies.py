@@ -3,9 +3,7 @@
 Attributes and calls are asked of the student, since they are what a test is about.
 Whether something equals, contains or adds to a value of the test is not: only an object that the
 test itself made, from a class of the student's, is asked for that, because its operators are then
-what is tested.
-That ends when the student's code gives the object back, as the result of a call for instance: it
-would then decide whether that is the right result.
+what is tested; `autograder.trust.made` says where that is.
 """
 
 import inspect
@@ -41,7 +39,10 @@ class ObjectProxy:
     """Stands for an object that is not plain data."""
 
     # Slots, and long names: every other attribute is the student's, `__dict__` among them.
-    __slots__ = ("__weakref__", "_proxy_about", "_proxy_number", "_proxy_session", "_proxy_trusted")
+    __slots__ = (
+        "__weakref__", "_proxy_about", "_proxy_made", "_proxy_number", "_proxy_session",
+        "_proxy_trusted",
+    )  # fmt: skip
     __array_ufunc__ = None
 
     def __init__(self, session: "Session", number: int, about: dict[str, Any]) -> None:
@@ -49,6 +50,7 @@ class ObjectProxy:
         set_field(self, "_proxy_session", session)
         set_field(self, "_proxy_number", number)
         set_field(self, "_proxy_about", about)
+        set_field(self, "_proxy_made", False)
         set_field(self, "_proxy_trusted", False)
 
     def __getattr__(self, name: str) -> Any:
@@ -72,7 +74,7 @@ class ObjectProxy:
         raise UntrustedError(f"expected a NumPy array or a number, found {noun(self)}")
 
     def __bool__(self) -> bool:
-        if not _made_by_test(self):
+        if not self._proxy_trusted:
             raise UntrustedError(f"expected True or False, found {noun(self)}")
         return bool(_plain(self, "bool"))
 
@@ -80,11 +82,7 @@ class ObjectProxy:
         return hash(("proxy", self._proxy_number))
 
     def __enter__(self) -> Any:
-        trusted = self._proxy_trusted
-        found = self._proxy_session.ask("get", self, ["__enter__"])()
-        if found is self:
-            trust(self, trusted)
-        return found
+        return self._proxy_session.ask("get", self, ["__enter__"])()
 
     def __exit__(self, kind: type[BaseException] | None, *problem: Any) -> None:
         """Leave, telling the student's code of which class an exception is.
@@ -95,10 +93,7 @@ class ObjectProxy:
         self._proxy_session.ask("get", self, ["__exit__"])(told, None, None)
 
     def __iter__(self) -> Iterator[Any]:
-        trusted = self._proxy_trusted
         found = self._proxy_session.ask("do", "iter", [self])
-        if found is self:
-            trust(self, trusted)
         return found if is_proxy(found) else iter(found)
 
     def __next__(self) -> Any:
@@ -162,20 +157,12 @@ class CallableProxy(ObjectProxy):
 
 
 class ClassProxy(CallableProxy):
-    """Stands for a class of the student's; what it makes is made by the test.
-
-    That is so when the test has asked for it by the name of a class, and not when it came from the
-    student's code or stands where a function is asked for.
-    """
+    """Stands for a class of the student's."""
 
     __slots__ = ()
 
     def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
-        trusted = self._proxy_trusted
-        made = self._proxy_session.call(self, args, kwargs)
-        if type(made) in (ObjectProxy, CallableProxy):
-            trust(made, trusted)
-        return made
+        return _as_made(self._proxy_session.call(self, args, kwargs), True)
 
     def __mro_entries__(self, bases: Any) -> Any:
         raise TypeError(f"a test cannot derive a class from {noun(self)}")
@@ -207,16 +194,48 @@ def is_proxy(value: Any) -> bool:
 
 
 def trust(proxy: ObjectProxy, yes: bool) -> None:
-    """Say whether an object may decide about values of the test, or a class make such objects."""
+    """Say whether an object may decide about values of the test."""
     object.__setattr__(proxy, "_proxy_trusted", yes)
 
 
-def _made_by_test(proxy: ObjectProxy) -> bool:
-    return proxy._proxy_trusted and type(proxy) is not ClassProxy
+class Trusted:
+    """The objects that may decide at this moment; a test's code is compiled to call these."""
+
+    def __init__(self) -> None:
+        self.now: list[ObjectProxy] = []
+
+    def made(self, value: Any) -> Any:
+        """Trust an object of which the test's text says that the test has made it."""
+        if type(value) in (ObjectProxy, CallableProxy) and value._proxy_made:
+            trust(value, True)
+            self.now.append(value)
+        return value
+
+    def mark(self) -> int:
+        """Return how many are trusted, to come back to that."""
+        return len(self.now)
+
+    def done(self, mark: int, result: Any) -> Any:
+        """Trust those no more that came after the mark; return the result."""
+        for proxy in self.now[mark:]:
+            trust(proxy, False)
+        del self.now[mark:]
+        return result
+
+    def truth(self, value: Any) -> bool:
+        """Return the truth of an object that the test has made."""
+        mark = self.mark()
+        return bool(self.done(mark, bool(self.made(value))))
+
+
+def _as_made(value: Any, yes: bool) -> Any:
+    if type(value) in (ObjectProxy, CallableProxy) and yes:
+        object.__setattr__(value, "_proxy_made", True)
+    return value
 
 
 def _may_decide(proxy: ObjectProxy, other: Any, operation: str) -> None:
-    if not _made_by_test(proxy) and not is_proxy(other):
+    if not proxy._proxy_trusted and not is_proxy(other):
         raise UntrustedError(
             f"expected plain data such as a number, a list or an array, found {noun(proxy)}"
         )
@@ -248,22 +267,15 @@ def _arithmetic(operation: str, reflected: bool) -> Any:
     def combine(self: ObjectProxy, other: Any) -> Any:
         _may_decide(self, other, operation)
         pair = [other, self] if reflected else [self, other]
-        trusted = _made_by_test(self) or (is_proxy(other) and _made_by_test(other))
-        result = self._proxy_session.ask("do", operation, pair)
-        if type(result) in (ObjectProxy, CallableProxy):
-            trust(result, trusted)
-        return result
+        made = self._proxy_made or (is_proxy(other) and other._proxy_made)
+        return _as_made(self._proxy_session.ask("do", operation, pair), made)
 
     return combine
 
 
 def _unary(operation: str) -> Any:
     def ask(self: ObjectProxy) -> Any:
-        trusted = _made_by_test(self)
-        result = self._proxy_session.ask("do", operation, [self])
-        if type(result) in (ObjectProxy, CallableProxy):
-            trust(result, trusted)
-        return result
+        return _as_made(self._proxy_session.ask("do", operation, [self]), self._proxy_made)
 
     return ask
 

@@ -1,5 +1,6 @@
 """The checker's end of the channel: the student's names as values and proxies."""
 
+import builtins
 import importlib
 import socket
 import time
@@ -21,8 +22,10 @@ from autograder.trust.proxies import CallableProxy, ClassProxy, ObjectProxy, is_
 from autograder.trust.shared import Shared
 from autograder.trust.source import KNOWN_MODULES, MODULE_ALIASES
 from autograder.trust.states import changed_states
+from autograder.trust.student_side import REPLACEABLE
 
 ABOUT = ("name", "kind", "callable", "bases", "lineage", "class", "function")
+ORIGINALS = {name: getattr(builtins, name) for name in REPLACEABLE}
 MAX_HELD, MAX_HELD_NODES, MAX_HELD_BYTES = 16, 2_000, 2**18
 
 
@@ -46,23 +49,37 @@ class Session(Peer):
         self.copies_held: deque[tuple[Any, int, Any]] = deque(maxlen=MAX_HELD)
         self._updating = False
         self.in_copy = False
+        self.replaced: dict[str, Any] = {}
 
     def name(self, name: str) -> Any:
         """Return what the notebook calls `name`; raises KeyError when it has no such name."""
         value = self.ask("name", name)
         if type(value) is ModuleNamed:
             return value.imported_as(name)
-        if type(value) is ClassProxy:
-            # A class in place of a function would compare what it makes with the right answer.
-            trust(value, name[:1].isupper())
         return value
 
     def call(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """Call an object of the student's, with the random generators as they are here."""
+        """Call an object of the student's.
+
+        It finds the random generators as they are here, and the functions that a test replaced.
+        """
         changed = changed_states(self.states)
         if changed:
             self.ask("states", None, [changed])
+        replaced = self._replaced()
+        if replaced != self.replaced:
+            self.ask("replace", None, [replaced])
+            self.replaced = replaced
         return self.ask("call", target, args, kwargs)
+
+    def _replaced(self) -> dict[str, Any]:
+        """Return what a test has put in the place of functions of Python's, such as `input`."""
+        found = {}
+        for name, original in ORIGINALS.items():
+            value = self.shared.names.get(name, getattr(builtins, name))
+            if value is not original and not is_proxy(value):
+                found[name] = value
+        return found
 
     def open_copy(self) -> socket.socket:
         """Let the student's kernel make a copy of itself, and return the channel to it."""
@@ -188,7 +205,8 @@ class Session(Peer):
             place = len(self.offered)
             self.offered.append(value)
             self.offers[id(value)] = place
-        return ["mine", place, {"name": getattr(value, "__name__", type(value).__name__)}]
+        title = getattr(value, "__name__", None)  # of a mock, that is another mock
+        return ["mine", place, {"name": title if isinstance(title, str) else type(value).__name__}]
 
     def resolve(self, tag: str, rest: list[Any], decoder: Decoder) -> Any:
         if tag == "theirs":

@@ -19,23 +19,45 @@ class Shared:
 
     Withheld is what the student has to write: an object that claims to be of the reference's class
     must not become one on the side that judges.
+    Classes that the notebook's locked cells define cross too: `given` are their names, `names` is
+    the namespace in which this side has them.
     """
 
-    def __init__(self, packages: tuple[str, ...] = (), withheld: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        packages: tuple[str, ...] = (),
+        withheld: tuple[str, ...] = (),
+        given: tuple[str, ...] = (),
+    ) -> None:
         self.packages = packages
         self.withheld = withheld
+        self.given = given
+        self.names: dict[str, Any] = {}
 
     def class_named(self, name: str) -> type | None:
         """Return the class that "module:Name" names if it is shared, else None."""
-        module = name.partition(":")[0]
+        module, _, qualname = name.partition(":")
+        if module == "__main__":
+            return self._given_class(qualname)
         if any(module == path or module.startswith(f"{path}.") for path in self.withheld):
             return None
         if not any(module == path or module.startswith(f"{path}.") for path in self.packages):
             return None
         return known_class(name, self.packages)
 
+    def _given_class(self, name: str) -> type | None:
+        """Return the class of a locked cell, if its objects are made up of their state alone."""
+        found = self.names.get(name) if name in self.given else None
+        if type(found) is not type or found.__qualname__ != name:
+            return None
+        plain = all(base.__module__ == "__main__" for base in found.__mro__[:-1])
+        return found if plain else None
+
     def encode(self, value: Any, encoder: Encoder) -> list[Any] | None:
-        """Return the JSON of an object of a shared class, or None for another."""
+        """Return the JSON of an object of a shared class, or None for another.
+
+        None also for one of a locked cell's class that is part of itself, such as a ring of nodes.
+        """
         kind = type(value)
         name = f"{kind.__module__}:{kind.__qualname__}"
         if isinstance(value, type) or self.class_named(name) is not kind:
@@ -43,6 +65,11 @@ class Shared:
         state = state_of(name, value)
         if state is None:
             return None
+        if kind.__module__ != "__main__":
+            return self._encode_state(name, state, encoder)
+        return encoder.attempt(lambda: self._encode_state(name, state, encoder))
+
+    def _encode_state(self, name: str, state: dict[str, Any], encoder: Encoder) -> list[Any]:
         return ["value", name, [[key, encoder.encode(item)] for key, item in state.items()]]
 
     def decode(self, rest: list[Any], decoder: Decoder) -> Any:

@@ -3,6 +3,7 @@
 It runs in the student's kernel, so nothing it says can be trusted, and nothing in it is secret.
 """
 
+import builtins
 import contextlib
 import copy
 import importlib
@@ -26,6 +27,7 @@ from autograder.trust.shared import Shared
 from autograder.trust.states import set_states
 
 MAX_PRINTED = 2**20
+REPLACEABLE = ("input", "print")
 BUILT = {
     name: getattr(operator, name)
     for name in (
@@ -37,7 +39,7 @@ BUILT = {
     "next": next, "format": format, "hash": hash, "index": operator.index, "round": round,
     "divmod": divmod, "complex": complex, "isinstance": isinstance, "issubclass": issubclass,
     "dir": dir, "reversed": reversed, "bytes": bytes, "copy": copy.copy,
-    "deepcopy": copy.deepcopy,
+    "deepcopy": copy.deepcopy, "type": type,
 }  # fmt: skip
 
 
@@ -50,9 +52,11 @@ class StudentSide(Peer):
         super().__init__(channel)
         self.names = names
         self.shared = shared or Shared()
+        self.shared.names = names
         self.objects: dict[int, Any] = {}
         self.known: dict[int, int] = {}
         self.output = Printed()
+        self.replaced: dict[str, Any] = {}
 
     def serve_waiting(self) -> None:
         """Serve one request that waits on the channel, in the main thread, between cells."""
@@ -87,6 +91,16 @@ class StudentSide(Peer):
         return self.output.take()
 
     def perform(self, operation: str, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        before = {name: getattr(builtins, name) for name in self.replaced}
+        vars(builtins).update(self.replaced)
+        try:
+            return self._perform_one(operation, target, args, kwargs)
+        finally:
+            vars(builtins).update(before)
+
+    def _perform_one(
+        self, operation: str, target: Any, args: list[Any], kwargs: dict[str, Any]
+    ) -> Any:
         if operation == "name":
             return self.names[target]
         if operation == "call":
@@ -111,6 +125,9 @@ class StudentSide(Peer):
             return None
         if operation == "states":
             set_states(args[0])
+            return None
+        if operation == "replace":
+            self.replaced = {name: args[0][name] for name in REPLACEABLE if name in args[0]}
             return None
         if operation == "copy":
             self._copy()

@@ -30,6 +30,10 @@ class Point:
         return math.hypot(self.x, self.y)
     def __eq__(self, other):
         return isinstance(other, Point) and (self.x, self.y) == (other.x, other.y)
+
+class Node:
+    def __init__(self, value, after=None):
+        self.value, self.after = value, after
 '''
 
 
@@ -144,6 +148,7 @@ TASKS = {
         "def noise(rng, n):\n    return rng.normal(size=n)",
         "def noise(rng, n):\n    return np.zeros(n)",
         "a = noise(np.random.default_rng(1), 4)\nrng = np.random.default_rng(1)\n"
+        "assert a.std() > 0\n"
         "assert np.array_equal(a[:2], noise(rng, 2)) and np.array_equal(a[2:], noise(rng, 2))",
     ),
     "printed": Task(
@@ -258,6 +263,33 @@ TASKS = {
         "count = 0\ndef step():\n    global count\n    count += 1\n    return count",
         "count = 0\ndef step():\n    return 1",
         "before = count\nstep()\nstep()\nassert count == before + 2",
+    ),
+    "linked": Task(
+        "def turned(head):\n    last = None\n    while head:\n"
+        "        head.after, last, head = last, head, head.after\n    return last\n"
+        "def ring(n):\n    first = node = Node(0)\n    for i in range(1, n):\n"
+        "        node.after = Node(i)\n        node = node.after\n    node.after = first\n"
+        "    return first\n"
+        "def appended(head, value):\n    node = head\n    while node.after:\n"
+        "        node = node.after\n    node.after = Node(value)",
+        "def turned(head):\n    return head\ndef ring(n):\n    return Node(n)\n"
+        "def appended(head, value):\n    pass",
+        "def listed(node):\n    found = []\n    while node:\n"
+        "        found.append(node.value)\n        node = node.after\n    return found\n"
+        "assert listed(turned(Node(1, Node(2, Node(3))))) == [3, 2, 1]\n"
+        "head = Node(1)\nappended(head, 2)\nappended(head, 3)\nassert listed(head) == [1, 2, 3]\n"
+        "assert isinstance(head.after, Node) and type(head.after) is Node\n"
+        "node = ring(3)\nfor wanted in [0, 1, 2, 0, 1]:\n    assert node.value == wanted\n"
+        "    node = node.after",
+    ),
+    "mocked": Task(
+        "def report(x):\n    print('x is', x)\n    return x\n"
+        "def add_up():\n    return int(input()) + int(input())",
+        "def report(x):\n    return x\ndef add_up():\n    return 0",
+        "from unittest.mock import patch\n"
+        "with patch('builtins.print') as printed:\n    assert report(3) == 3\n"
+        "printed.assert_called_once_with('x is', 3)\n"
+        "with patch('builtins.input', side_effect=['20', '22']):\n    assert add_up() == 42",
     ),
     "input": Task(
         "def ask():\n    return int(input('a number? ')) + 1",

@@ -41,6 +41,41 @@ def test_processes_that_hold_too_much_together_are_ended(start_confined):
 
 
 @pytest.mark.slow
+def test_memory_of_a_program_that_cannot_be_read_counts_too(start_confined):
+    code = (
+        "import shutil, subprocess, sys, time\n"
+        "program = os.path.realpath(sys.executable)\n"
+        "shutil.copy(program, 'p'); os.chmod('p', 0o111)\n"
+        "top = os.path.dirname(os.path.dirname(program))\n"
+        "paths = {'LD_LIBRARY_PATH': top + '/lib', 'PYTHONHOME': top}\n"
+        "hog = 'hog = bytes(150 * 2**20).replace(bytes(1), b\"x\"); import time; time.sleep(60)'\n"
+        "started = [subprocess.Popen(['./p', '-c', hog], env=paths) for _ in range(5)]\n"
+        "time.sleep(1)\n"
+        "if any(p.poll() is not None for p in started): os._exit(77)\n"
+        "time.sleep(60)"
+    )
+    process = start_confined(code, replace(SMALL, file_bytes=64 * MIB, scratch_bytes=128 * MIB))
+    if process.wait(30) == 77:
+        pytest.skip("this Python does not run when it is copied")
+    assert process.ended["reason"] == "memory"
+
+
+@pytest.mark.slow
+def test_copies_that_share_their_memory_count_it_once(confined):
+    code = (
+        "import time\n"
+        "shared = b'x' * (150 * 2**20)\n"
+        "for _ in range(5):\n"
+        "    if os.fork() == 0:\n"
+        "        time.sleep(1.2)\n"
+        "        os._exit(0)\n"
+        "time.sleep(1.5)\n"
+        "say('done')"
+    )
+    assert confined(code, SMALL) == "done"
+
+
+@pytest.mark.slow
 def test_processes_that_hold_little_together_are_left_alone(confined):
     code = (
         "import time\n"

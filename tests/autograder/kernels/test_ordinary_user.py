@@ -1,8 +1,10 @@
 """The sandbox is the same for a person who is not root."""
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -55,11 +57,8 @@ pytestmark = [
 
 
 @pytest.fixture
-def as_user(tmp_path_factory):
-    """Return a function that runs Python with arguments as an ordinary user, in a home of theirs."""
-    import shutil
-    import tempfile
-
+def as_user():
+    """Return a function that runs Python as an ordinary user, in a home of theirs."""
     home = tempfile.mkdtemp(prefix="ordinary-user-")
     os.chown(home, USER, USER)
 

@@ -1,4 +1,4 @@
-"""Where the machine does not allow the sandbox nothing runs, and one sentence says what is missing."""
+"""Where the machine does not allow the sandbox nothing runs, and one sentence says why."""
 
 import re
 import subprocess
@@ -87,7 +87,7 @@ def test_a_missing_library_of_the_system_is_named(monkeypatch):
     from autograder.kernels.jail import SandboxError, enter_jail
 
     monkeypatch.setitem(sys.modules, "pyseccomp", None)
-    with pytest.raises(SandboxError, match="libseccomp cannot be loaded .* apt install"):
+    with pytest.raises(SandboxError, match=r"libseccomp cannot be loaded .* apt install"):
         enter_jail(())
 
 
@@ -99,7 +99,7 @@ def test_a_body_that_cannot_be_imported_is_named():
     from autograder.kernels.jail import SandboxError
     from autograder.kernels.warm import Warm, WarmProcess
 
-    with pytest.raises(SandboxError, match="did not start: ModuleNotFoundError: .*nowhere_to_be"):
+    with pytest.raises(SandboxError, match=r"did not start: ModuleNotFoundError: .*nowhere_to_be"):
         WarmProcess(Warm("nowhere_to_be_found")).prepare()
 
 

@@ -119,6 +119,22 @@ def test_clone3_is_not_there_so_that_programs_take_clone(confined):
     assert confined(code) == r"b'a child\n'"
 
 
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="other machines have no such door")
+@pytest.mark.parametrize("door", ["x32", "i386"])
+def test_calls_by_another_door_of_the_kernel_end_the_process(start_confined, door):
+    code = {
+        "x32": "import ctypes; ctypes.CDLL(None).syscall(0x40000000 | 39)",
+        "i386": (  # mov eax, 20; int 0x80; ret
+            "import ctypes, mmap\n"
+            "page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)\n"
+            "page.write(b'\\xb8\\x14\\x00\\x00\\x00\\xcd\\x80\\xc3')\n"
+            "start = ctypes.addressof(ctypes.c_char.from_buffer(page))\n"
+            "ctypes.CFUNCTYPE(ctypes.c_int)(start)()"
+        ),
+    }[door]
+    assert start_confined(code).wait(30) == -signal.SIGSYS
+
+
 def test_typing_into_a_terminal_is_refused(confined):
     assert confined("import fcntl; fcntl.ioctl(0, 0x5412, b'x')").startswith("PermissionError")
     assert confined("import fcntl; fcntl.ioctl(0, 0x5401, bytes(60))").startswith("OSError: [Errno")

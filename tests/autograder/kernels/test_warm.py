@@ -150,8 +150,18 @@ def test_another_process_can_share_the_scratch(start_confined, confined):
         "    time.sleep(0.01)\n"
         "say(open('note').read(), os.listdir('/dev/shm'))"
     )
-    assert confined(code, number=77, scratch=first.scratch) == "hello []"
+    assert confined(code, number=77, scratch=first.scratch) == "hello ['home']"
     assert confined("say(os.listdir())") == "[]"
+
+
+def test_the_home_of_a_process_that_shares_the_scratch_is_its_own(start_confined, confined):
+    say_home = "say(os.environ['HOME'], os.listdir(os.environ['HOME']))"
+    assert confined(say_home) == "/scratch/home []"
+    first = start_confined(
+        "open(os.environ['HOME'] + '/compiled.nbi', 'w').close(); import time; time.sleep(600)",
+        number=78,
+    )
+    assert confined(say_home, number=78, scratch=first.scratch) == "/dev/shm/home []"
 
 
 def test_scratch_ends_with_the_process(start_confined, plain_warm):

@@ -25,8 +25,8 @@ GIB = 2**30
 class Judge:
     """A checker beside a process that has run a student's cells."""
 
-    def __init__(self, cells: str, packages: Any = (), withheld: Any = ()) -> None:
-        shared = Shared(tuple(packages), tuple(withheld))
+    def __init__(self, cells: str, packages: Any = (), withheld: Any = (), given: Any = ()) -> None:
+        shared = Shared(tuple(packages), tuple(withheld), tuple(given))
         here, there = socket.socketpair()
         self.process = os.fork()
         if self.process == 0:
@@ -56,6 +56,11 @@ class Judge:
         if not verdict["passed"] or verdict.get("place") is None:
             return verdict
         return self.checker.obey({"do": "finish", "place": verdict["place"], "seconds": seconds})
+
+    def forget(self) -> None:
+        """Drop the names that earlier tests have defined."""
+        for name in [name for name in self.checker.names if not name.startswith("__")]:
+            del self.checker.names[name]
 
     def passes(self, source: str, **settings: Any) -> bool:
         verdict = self.test(source, **settings)
@@ -94,11 +99,9 @@ def be_student(channel: socket.socket, cells: str, shared: Shared) -> None:
         os._exit(0)
 
 
-@pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Judge]]:
-    """Return a function that starts a student's process from the text of its cells."""
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
-    before = signal.getsignal(signal.SIGALRM)
+def judges() -> Iterator[Callable[..., Judge]]:
+    """Yield a function that starts a student's process from the text of its cells."""
+    main, before = sys.modules["__main__"], signal.getsignal(signal.SIGALRM)
     with ExitStack() as stack:
 
         def start(cells: str, **settings: Any) -> Judge:
@@ -107,7 +110,20 @@ def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Judge]]:
             return made
 
         yield start
+    sys.modules["__main__"] = main
     signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def judge() -> Iterator[Callable[..., Judge]]:
+    """Return a function that starts a student's process from the text of its cells."""
+    yield from judges()
+
+
+@pytest.fixture(scope="module")
+def judge_of_all() -> Iterator[Callable[..., Judge]]:
+    """Return the same for a module whose tests leave nothing behind."""
+    yield from judges()
 
 
 @pytest.fixture

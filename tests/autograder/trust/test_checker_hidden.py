@@ -122,7 +122,7 @@ def test_student_code_that_ends_the_copy_ends_it_alone(judge, call):
 @pytest.mark.parametrize("call", ["loop()", "sleep()"])
 def test_a_copy_that_runs_out_of_time_does_so_alone(judge, call):
     marked = judge(CELLS)
-    verdict = marked.test(hidden(call), seconds=0.3)
+    verdict = marked.finish(marked.begin(hidden(call)), seconds=0.3)
     assert verdict["problem"] == "timeout"
     assert verdict["ename"] == "TimeoutError"
     assert marked.passes("assert square(3) == 9")
@@ -131,7 +131,7 @@ def test_a_copy_that_runs_out_of_time_does_so_alone(judge, call):
 def test_a_copy_of_the_notebook_does_not_go_on_when_its_time_is_up(judge):
     marked = judge(CELLS)
     before = children_of(marked.process)
-    marked.test(hidden("loop()"), seconds=0.3)
+    marked.finish(marked.begin(hidden("loop()")), seconds=0.3)
     deadline = time.monotonic() + 30
     while children_of(marked.process) != before:
         assert time.monotonic() < deadline, "the copy goes on"

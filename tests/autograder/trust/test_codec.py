@@ -135,7 +135,8 @@ def test_numpy_scalars_keep_their_type(value):
         range(2, 20, 3), slice(None, 5), slice(1, None, 2), Counter("banana"), np.dtype("<f4"),
         Decimal("NaN"), timedelta(days=-1, microseconds=5),
         datetime(2026, 1, 1, 12, fold=1), date.max, time(23, 59, 59, 999999), -0.0, 2**200_000 - 1,
-        Fraction(-3, 7), bytearray(b"ab"), np.str_("text"), np.bool_(True), np.datetime64("2026-01"),
+        Fraction(-3, 7), bytearray(b"ab"), np.str_("text"), np.bool_(True),
+        np.datetime64("2026-01"),
     ],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip

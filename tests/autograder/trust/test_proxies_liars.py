@@ -121,9 +121,20 @@ FORGED = [
 ]
 
 
+@pytest.fixture(scope="module")
+def student(judge_of_all):
+    return judge_of_all(LIARS)
+
+
+@pytest.fixture
+def marked(student):
+    student.forget()
+    return student
+
+
 @pytest.mark.parametrize("test", FORGED)
-def test_a_lying_object_passes_no_test(judge, test):
-    assert not judge(LIARS).passes(test)
+def test_a_lying_object_passes_no_test(marked, test):
+    assert not marked.passes(test)
 
 
 @pytest.mark.parametrize(
@@ -133,12 +144,14 @@ def test_a_lying_object_passes_no_test(judge, test):
         "assert str(converts()) == repr(converts()) == f'{converts()}' == 'nine'",
         "assert list(converts()) == [1, 2, 3] and converts()[1] == 2 and converts()[0:2] == [1, 2]",
         "assert [10, 20][converts() - 9 if False else 1] == 20 and range(20)[converts()] == 9",
-        "assert complex(converts()) == 9j and round(converts()) == 9 and bytes(converts()) == b'nine'",
-        "assert sum(converts()) == 6 and max(converts()) == 3 and list(zip(converts(), 'ab'))[0][0] == 1",
+        "assert complex(converts()) == 9j and round(converts()) == 9 and "
+        "bytes(converts()) == b'nine'",
+        "assert sum(converts()) == 6 and max(converts()) == 3 and "
+        "list(zip(converts(), 'ab'))[0][0] == 1",
     ],
 )
-def test_an_object_may_turn_into_plain_data_which_is_then_compared(judge, test):
-    assert judge(LIARS).passes(test)
+def test_an_object_may_turn_into_plain_data_which_is_then_compared(marked, test):
+    assert marked.passes(test)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +164,11 @@ def test_an_object_may_turn_into_plain_data_which_is_then_compared(judge, test):
         "assert converts()[1] == 3",
     ],
 )
-def test_and_is_found_wrong_when_it_is(judge, test):
-    assert judge(LIARS).says(test).startswith("AssertionError")
+def test_and_is_found_wrong_when_it_is(marked, test):
+    assert marked.says(test).startswith("AssertionError")
 
 
-def test_nothing_it_is_told_by_none(judge):
-    marked = judge(LIARS)
+def test_nothing_it_is_told_by_none(marked):
     assert not marked.passes("assert liar(3) == None")
     assert not marked.passes("assert liar(3) is None")
     assert marked.passes("assert liar(3) is not None and liar(3) != None")
@@ -174,7 +186,7 @@ def test_nothing_it_is_told_by_none(judge):
         ("assert isinstance(converts() + 1, int)", "expected plain data"),
     ],
 )
-def test_the_student_is_told_what_was_expected(judge, test, words):
-    said = judge(LIARS).says(test)
+def test_the_student_is_told_what_was_expected(marked, test, words):
+    said = marked.says(test)
     assert said.startswith("AssertionError")
     assert words in said

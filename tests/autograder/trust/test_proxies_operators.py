@@ -111,11 +111,20 @@ HOLDS = [
     "assert Array(1, 2) == Array(1, 2) and Array(1, 2) != Array(1, 3)",
     "assert list(Counted()) == [1, 2, 3]",
     "c = Counted()\nassert next(c) == 1 and [n for n in c] == [2, 3] and 3 in c and c == 3",
-    "with Counted() as c:\n    assert next(c) == 1\nassert c.a == (None, None, None) and c == 3",
+    "with Counted() as c:\n    assert next(c) == 1\nassert c.a == (None, None, None)",
     "class Helper: pass\nHelper.f = given\nassert Helper().f(3) == 3",
     "from inspect import signature\nassert list(signature(given).parameters) == ['v']",
     "from inspect import signature\nassert signature(Vector).parameters['y'].default == 0",
     "d = {}\nd[Vector(1)] = 1\nassert len(d) == 1",
+    "v = Vector(1)\nv.itself().itself()\nassert 1 in v and v == (1, 0) and v",
+    "def test():\n    v = Vector(1)\n    v.itself()\n    assert 1 in v and 2 * v == (2, 0)\ntest()",
+    "for x in range(3):\n    v = Vector(x)\n    v.itself()\n    assert x in v and v == (x, 0)",
+    "import unittest\nunittest.TestCase().assertEqual(Vector(1, 2), (1, 2))",
+    "import unittest\nv = Vector(1, 2)\nunittest.TestCase().assertIn(1, v)",
+    "a, b = Vector(1), Vector(2)\nassert a + b == (3, 0) and -a == (-1, 0) and a < 2 < 3",
+    "assert Vector(1, 2) in [(3, 4), (1, 2)]",
+    "import __main__ as student\nv = student.Vector(1)\nassert v == (1, 0)",
+    "assert (v := Vector(1)) == (1, 0) and v == (1, 0)",
 ]
 FAILS = [
     "assert Vector(1, 2) == Vector(1, 3)",
@@ -157,35 +166,52 @@ FORGED = [
     "assert abs(Liar().result() - 3) < 1e-9",
     "assert -Vector.zero().itself() == (5, 5)",
     "assert Vector.Inner() == 5",
+    "v = Liar()\nr = v.result()\nassert 5 in v\nassert r == 3",
+    "v = Liar()\nr = v.result()\nassert v == 1 and r == 3",
+    "v = Liar()\nassert (v.result(), v == 3) == (3, True)",
+    "v = Liar()\nrs = [v.result()]\nassert v and rs == [3]",
+    "v = Liar()\nassert v\nimport unittest\nunittest.TestCase().assertEqual(v.result(), 3)",
+    "v = Liar()\nfor r in v.results():\n    assert 1 in v and r == 3",
+    "v = Liar()\nv = v.result()\nassert v == 3",
+    "v = Liar()\nassert given(v) == 3",
+    "def check(r):\n    assert r == 3\ncheck(Liar().result())",
+    "v = Liar()\ntry: v == undefined\nexcept NameError: pass\nassert v.result() == 3",
+    "a, b = Liar(), Liar()\nr = a.result()\nassert b == 1 and r == 3",
     "assert ANSWER == 42",
     "assert ANSWER",
     "assert (ANSWER - 42) == 0",
 ]
 
 
+@pytest.fixture(scope="module")
+def student(judge_of_all):
+    return judge_of_all(CLASSES)
+
+
+@pytest.fixture
+def marked(student):
+    student.forget()
+    return student
+
+
 @pytest.mark.parametrize("test", HOLDS)
-def test_what_an_honest_class_does_is_found_right(judge, test):
-    verdict = judge(CLASSES).test(test)
+def test_what_an_honest_class_does_is_found_right(marked, test):
+    verdict = marked.test(test)
     assert verdict["passed"], verdict
 
 
 @pytest.mark.parametrize("test", FAILS)
-def test_what_it_does_not_do_is_found_wrong(judge, test):
-    assert not judge(CLASSES).passes(test)
+def test_what_it_does_not_do_is_found_wrong(marked, test):
+    assert not marked.passes(test)
 
 
 @pytest.mark.parametrize("test", FORGED)
-def test_an_object_that_the_student_s_code_gave_back_decides_nothing(judge, test):
-    said = judge(CLASSES).says(test)
+def test_an_object_that_the_student_s_code_gave_back_decides_nothing(marked, test):
+    said = marked.says(test)
     assert "expected plain data" in said or "expected True or False" in said
 
 
-def test_that_holds_until_the_end_also_where_the_object_was_harmless(judge):
-    fluent = "v = Vector(1)\nv.itself()\nassert v == v.itself() and v.x == 1\nassert 1 in v"
-    assert "expected plain data" in judge(CLASSES).says(fluent)
-
-
-def test_a_context_manager_hears_of_an_exception_but_cannot_hide_it(judge):
+def test_a_context_manager_hears_of_an_exception_but_cannot_hide_it(marked):
     test = (
         "c = Counted()\n"
         "try:\n"
@@ -194,4 +220,4 @@ def test_a_context_manager_hears_of_an_exception_but_cannot_hide_it(judge):
         "else: raise AssertionError('it was hidden')\n"
         "assert c.a[0] is ValueError and c.a[1] is None"
     )
-    assert judge(CLASSES).passes(test)
+    assert marked.passes(test)

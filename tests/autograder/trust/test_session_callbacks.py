@@ -42,7 +42,8 @@ h = Helper()
 
 HOLDS = [
     "assert apply(lambda x: x * 2, 4) == 8 and apply(lambda *, k: k, k=5) == 5",
-    "seen = []\nassert apply_all(lambda x: seen.append(x) or x, [1, 2]) == [1, 2] and seen == [1, 2]",
+    "seen = []\nassert apply_all(lambda x: seen.append(x) or x, [1, 2]) == [1, 2] and "
+    "seen == [1, 2]",
     "def f(x):\n    raise ValueError('mine')\nassert try_apply(f, 1) == 'caught mine'",
     "assert try_apply({}.__getitem__, 1) == 'caught a key'",
     "def f(x):\n    raise TypeError('mine')\n"
@@ -50,10 +51,12 @@ HOLDS = [
     "assert apply(max, [1, 3, 2]) == 3 and apply(int, '7') == 7 and apply(str.upper, 'a') == 'A'",
     "f = lambda x: x + 1\nassert compose(f, f)(1) == 3",
     "f = lambda x: x\nkeep(f)\nassert give_back() is f",
-    "items = [1]\nf = lambda i: i.append(2) or len(i)\nassert apply(f, items) == 2 and items == [1, 2]",
+    "items = [1]\nf = lambda i: i.append(2) or len(i)\n"
+    "assert apply(f, items) == 2 and items == [1, 2]",
     "import math\nassert apply(math.sqrt, 9) == 3",
     "import numpy as np\nassert apply(np.sum, np.arange(4)) == 6",
-    "def fact(n):\n    return n * again(fact, n - 1) if n > 1 else 1\nassert fact(15) == 1307674368000",
+    "def fact(n):\n    return n * again(fact, n - 1) if n > 1 else 1\n"
+    "assert fact(15) == 1307674368000",
     "import functools\nassert apply(functools.partial(pow, 2), 5) == 32",
     HELPER
     + "assert read(h, 'visible') == 5 and call(h, 'double', 4) == 8 and read(h, 'items') == [1, 2]",

@@ -37,23 +37,29 @@ HOLDS = [
     "try: by_name('Odd', 1, 2)\nexcept ValueError: pass\nelse: assert 0",
     "try: by_name('Odd', 1, 2)\nexcept Odd as e: assert '1' in str(e)\nelse: assert 0",
     "try: by_name('Mute')\nexcept Mute as e: assert str(e) == ''\nelse: assert 0",
-    "try: fail(ValueError, 'bad')\nexcept ValueError as e: assert e.args == ('bad',)\nelse: assert 0",
+    "try: fail(ValueError, 'bad')\nexcept ValueError as e: assert e.args == ('bad',)\n"
+    "else: assert 0",
     "try: fail(ZeroDivisionError)\nexcept ArithmeticError: pass\nelse: assert 0",
-    "import json\ntry: parse('x')\nexcept json.JSONDecodeError as e: assert 'char 0' in str(e)\nelse: assert 0",
+    "import json\ntry: parse('x')\n"
+    "except json.JSONDecodeError as e: assert 'char 0' in str(e)\nelse: assert 0",
     "try: parse('x')\nexcept ValueError: pass\nelse: assert 0",
-    "import subprocess\ntry: fails_to_run()\nexcept subprocess.SubprocessError: pass\nelse: assert 0",
+    "import subprocess\ntry: fails_to_run()\nexcept subprocess.SubprocessError: pass\n"
+    "else: assert 0",
     "import numpy as np\ntry: invert()\nexcept np.linalg.LinAlgError: pass\nelse: assert 0",
     "try: by_name('Mixed')\nexcept Empty: pass\nelse: assert 0",
-    "try: by_name('Deep')\nexcept Deep as e: assert isinstance(e, (Empty, KeyError)) and type(e) is Deep",
+    "try: by_name('Deep')\n"
+    "except Deep as e: assert isinstance(e, (Empty, KeyError)) and type(e) is Deep",
     "try: fail(KeyboardInterrupt)\nexcept KeyboardInterrupt: pass\nelse: assert 0",
     "try: fail(SystemExit, 0)\nexcept SystemExit: pass\nelse: assert 0",
     "try: fail(MemoryError)\nexcept MemoryError: pass\nelse: assert 0",
-    "try: fail(AssertionError, 'x')\nexcept AssertionError as e: assert str(e) == 'x'\nelse: assert 0",
+    "try: fail(AssertionError, 'x')\nexcept AssertionError as e: assert str(e) == 'x'\n"
+    "else: assert 0",
     "assert not hasattr(Stack(), 'size') and getattr(Stack(), 'size', 5) == 5",
     "try: len(Stack())\nexcept TypeError as e: assert str(e) == 'no length'\nelse: assert 0",
     "try: Stack()[3]\nexcept IndexError: pass\nelse: assert 0",
     "try: undefined_name\nexcept NameError: pass\nelse: assert 0",
-    "g = late(3)\nassert next(g) == 1\ntry: next(g)\nexcept Empty as e: assert str(e) == 'after 3'\nelse: assert 0",
+    "g = late(3)\nassert next(g) == 1\ntry: next(g)\n"
+    "except Empty as e: assert str(e) == 'after 3'\nelse: assert 0",
     "try: raise Empty('mine')\nexcept Empty as e: assert str(e) == 'mine'",
     "import unittest\nwith unittest.TestCase().assertRaises(Empty): Stack().pop()",
     "import unittest\nwith unittest.TestCase().assertRaisesRegex(Empty, 'is empty'): Stack().pop()",
@@ -76,21 +82,31 @@ FAILS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def student(judge_of_all):
+    return judge_of_all(CELLS)
+
+
+@pytest.fixture
+def marked(student):
+    student.forget()
+    return student
+
+
 @pytest.mark.parametrize("test", HOLDS)
-def test_a_test_can_catch_what_student_code_raises(judge, test):
-    verdict = judge(CELLS).test(test)
+def test_a_test_can_catch_what_student_code_raises(marked, test):
+    verdict = marked.test(test)
     assert verdict["passed"], verdict
 
 
 @pytest.mark.parametrize("test", FAILS)
-def test_what_a_test_does_not_catch_fails_it(judge, test):
-    verdict = judge(CELLS).test(test)
+def test_what_a_test_does_not_catch_fails_it(marked, test):
+    verdict = marked.test(test)
     assert not verdict["passed"]
     assert verdict["problem"] is None
 
 
-def test_the_student_reads_class_message_and_line(judge):
-    marked = judge(CELLS)
+def test_the_student_reads_class_message_and_line(marked):
     verdict = marked.test("x = 5\nStack().pop()")
     assert verdict["ename"] == "Empty"
     assert verdict["evalue"] == "the stack is empty"

@@ -1,5 +1,6 @@
 """A notebook's end of the channel that lies is refused, and cannot make the test believe it."""
 
+import contextlib
 import socket
 
 import numpy as np
@@ -178,8 +179,6 @@ def test_whatever_is_answered_ends_in_a_value_or_an_error(answer):
         send_frame(there, answer, [])
         there.shutdown(socket.SHUT_WR)
         items = [1]
-        try:
+        with contextlib.suppress(Exception):
             Session(here).ask("call", None, [items])
-        except Exception as error:  # noqa: BLE001  (any failure fails the test that asked)
-            assert isinstance(error, Exception)
-        assert type(items) is list
+        assert all(type(item) is not type(print) for item in items)

@@ -35,12 +35,16 @@ HOLDS = [
     "items = [1, 2]\nalias = items\nfill(items)\nassert items == [5, 2, 1] and alias is items",
     "items = [1, 2]\nclear(items)\nassert items == []",
     "from collections import deque\nd = deque([1])\nfill(d)\nassert list(d) == [5, 1]",
-    "import numpy as np\na = np.arange(4.0)\nview = a[:2]\nscale(a)\nassert a[3] == 6 and view[1] == 2",
+    "import numpy as np\na = np.arange(4.0)\nview = a[:2]\nscale(a)\n"
+    "assert a[3] == 6 and view[1] == 2",
     "a, b = [1], [2, 3]\nswap(a, b)\nassert a == [2, 3] and b == [1]",
     "d = {'a': 1}\nput(d, 'b', 2)\nassert d == {'a': 1, 'b': 2}",
-    "d = {'inner': []}\ninner = d['inner']\nput_inner(d)\nassert inner == [7] and d['inner'] is inner",
-    "from collections import defaultdict\nd = defaultdict(list)\nput(d, 'a', 1)\nassert d['a'] == 1 and d['b'] == []",
-    "from collections import Counter\nc = Counter('aa')\nput(c, 'b', 5)\nassert c.most_common(1) == [('b', 5)]",
+    "d = {'inner': []}\ninner = d['inner']\nput_inner(d)\n"
+    "assert inner == [7] and d['inner'] is inner",
+    "from collections import defaultdict\nd = defaultdict(list)\nput(d, 'a', 1)\n"
+    "assert d['a'] == 1 and d['b'] == []",
+    "from collections import Counter\nc = Counter('aa')\nput(c, 'b', 5)\n"
+    "assert c.most_common(1) == [('b', 5)]",
     "items = [1]\nnamed(items=items, extra=3)\nassert items == [1, 3]",
     "items = [1]\nassert same(items) is items and same((items,)) == ([1],)",
     "items = [1]\nassert wrap(items)['wrapped'] is items",
@@ -54,7 +58,8 @@ HOLDS = [
     "bag = Bag([1])\nbag.items = [4]\nassert bag.total() == 4",
     "bag = Bag([])\nbag.by['k'] = 1\nassert bag.key() == ['k']",
     "bag = Bag([])\nbag.array[1] = 3\nassert bag.sum() == 3",
-    "bag = Bag([])\nitems = bag.items\nitems.extend([1, 2])\nitems.append(3)\nassert bag.total() == 6",
+    "bag = Bag([])\nitems = bag.items\nitems.extend([1, 2])\nitems.append(3)\n"
+    "assert bag.total() == 6",
     "settings['a'] = 2\nassert setting('a') == 2",
     "settings['inner'].append(2)\nassert setting('inner') == [1, 2]",
     "import __main__ as student\nstudent.x = 7\nassert get_x() == 7 and student.x == 7",
@@ -63,7 +68,8 @@ HOLDS = [
     "assert same(same)(3) == 3 and same(Bag) is Bag and same(int) is int",
     "f = same\nassert f is same and same(f) is same",
     "assert list(map(same, [1, 2])) == [1, 2] and sorted([2, 1], key=same) == [1, 2]",
-    "def outer(n):\n    return same(n) + 1\nassert outer(1) == 2 and [same(i) for i in range(3)] == [0, 1, 2]",
+    "def outer(n):\n    return same(n) + 1\n"
+    "assert outer(1) == 2 and [same(i) for i in range(3)] == [0, 1, 2]",
 ]
 FAILS = [
     "items = [1, 2]\nfill(items)\nassert items == [1, 2]",

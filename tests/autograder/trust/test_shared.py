@@ -212,3 +212,35 @@ def test_a_tensor_that_student_code_changes_is_changed_in_the_test(judge):
         "assert t.data.tolist() == [2.0, 4.0] and view[0] == 2.0"
     )
     assert judge("def step(t): t.data *= 2", packages=["tinytorch"]).passes(test)
+
+
+GIVEN = """
+class Point:
+    def __init__(self, x): self.x = x; self.next = None
+    def __eq__(self, other): return type(other) is Point and self.x == other.x
+class Strange(dict): pass
+"""
+
+
+def test_objects_of_a_locked_cell_s_class_cross_by_their_state(judge):
+    cells = GIVEN + "def make(x): return Point(x)\ndef move(p): p.x += 1\n"
+    marked = judge(cells, given=["Point"])
+    marked.checker.obey({"do": "define", "source": GIVEN, "owned": []})
+    assert marked.passes("assert make(3) == Point(3) and type(make(3)) is Point")
+    assert marked.passes("p = Point(1)\nmove(p)\nassert p.x == 2")
+    assert not marked.passes("assert make(3) == Point(4)")
+
+
+def test_a_student_s_own_version_of_such_a_class_decides_nothing(judge):
+    lie = "class Point:\n    def __init__(self, x): pass\n    def __eq__(self, o): return True\n"
+    marked = judge(f"{lie}def make(x): return Point(x)", given=["Point"])
+    marked.checker.obey({"do": "define", "source": GIVEN, "owned": []})
+    assert not marked.passes("assert make(3) == Point(3)")
+
+
+def test_rings_of_such_objects_and_other_kinds_are_proxies(judge):
+    cells = GIVEN + "def ring():\n    p = Point(1)\n    p.next = p\n    return p\n"
+    marked = judge(cells + "def strange(): return Strange(a=1)", given=["Point", "Strange"])
+    marked.checker.obey({"do": "define", "source": GIVEN, "owned": []})
+    assert marked.passes("p = ring()\nassert p.x == 1 and p.next.next.x == 1 and p.next is p")
+    assert marked.passes("assert strange()['a'] == 1")

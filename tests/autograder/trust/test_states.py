@@ -21,8 +21,10 @@ HOLDS = [
     "random.shuffle(b)\nassert a == b",
     "import numpy as np\nnp.random.seed(0)\na = sample()\nnp.random.seed(0)\n"
     "assert np.array_equal(a, np.random.normal(size=3))",
-    "import numpy as np\nnp.random.seed(0)\na, b = sample(), sample()\nassert not np.array_equal(a, b)",
-    "import random\nr = random.Random(42)\nassert draw()[0] == r.random() and draw()[0] == r.random()",
+    "import numpy as np\nnp.random.seed(0)\na, b = sample(), sample()\n"
+    "assert not np.array_equal(a, b)",
+    "import random\nr = random.Random(42)\n"
+    "assert draw()[0] == r.random() and draw()[0] == r.random()",
     "import numpy as np\nr = np.random.RandomState(42)\nassert draw()[1] == r.rand()",
     "import random\nrandom.seed(1)\nr = random.Random(5)\nseed(5)\nassert draw()[0] == r.random()",
 ]
