@@ -105,6 +105,9 @@ def course_app(job: Job) -> Any:
         try:
             app.initialize([f"--CourseDirectory.root={job.course_dir}"])
         except (Exception, SystemExit) as error:  # it may hold any Python
+            stop = reason_to_stop(error)
+            if stop is not None:
+                raise stop from error
             problem = sentence(error) if str(error) else errors.getvalue().strip()[-LONGEST_REASON:]
             raise CourseError(f"nbgrader_config.py cannot be read: {problem}") from error
     app.config.SandboxedExecute.executions = str(job.executions)

@@ -199,7 +199,7 @@ class WarmProcess:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**22)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by _end)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "autograder.kernels.zygote"],
+            [sys.executable, "-P", "-m", "autograder.kernels.zygote"],
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=self._errors,

@@ -89,6 +89,8 @@ def test_what_stops_everything_is_raised(scripted, monkeypatch):
 def test_real_processes_pass_on_what_stops_them_and_end(tmp_path):
     """There is no course, so nbgrader's configuration lacks the sandbox."""
     job = Job(tmp_path, tmp_path, "ps1")
+    for name in ("ada", "bela"):
+        job.submitted(name).mkdir(parents=True)
     with pytest.raises(CourseError, match="does not plug in the sandbox"):
         list(run_all(job, ["ada", "bela"], 2))
 
