@@ -199,7 +199,8 @@ class WarmProcess:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**22)
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed by _end)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "autograder.kernels.zygote"],
+            [sys.executable, "-m", "autograder.kernels.zygote"],
+            cwd="/",  # or the folder of the course would be on its path, before all packages
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
