@@ -19,17 +19,15 @@ from tinytorch.perf.rewrite import copied_bias
 class QuantizedConv2d(Module):
     """The convolution of ``conv`` with its weight as codes, which become float32 for each call.
 
-        Images (B, in_channels, H, W) -> (B, out_channels, H', W'), as of ``Conv2d``; weight-only.
-        ``per_channel`` gives each output channel its own scale.
-        A convolution uses each weight once for every pixel, so it gains memory and no time.
-        Raises TypeError for what is no Conv2d, ValueError for bits out of 2 to 8 and for NaN or
-        infinite weights.
+    Images (B, in_channels, H, W) -> (B, out_channels, H', W'), as of ``Conv2d``; weight-only.
+    ``per_channel`` gives each output channel its own scale.
+    A convolution uses each weight once for every pixel, so it gains memory and no time.
+    Raises TypeError for what is no Conv2d, ValueError for bits out of 2 to 8 and for NaN or
+    infinite weights.
 
-        >>> from typing import Any
-
-    import numpy as np
-        >>> QuantizedConv2d(Conv2d(1, 4, kernel_size=3), bits=4)(np.ones((2, 1, 8, 8))).shape
-        (2, 4, 6, 6)
+    >>> import numpy as np
+    >>> QuantizedConv2d(Conv2d(1, 4, kernel_size=3), bits=4)(np.ones((2, 1, 8, 8))).shape
+    (2, 4, 6, 6)
     """
 
     def __init__(
