@@ -1,0 +1,32 @@
+"""Timings taken in turn: one of each a round, in changing order, of calls that are really made."""
+
+import time
+
+import numpy as np
+import pytest
+
+from tinytorch.perf.turns import time_in_turn
+
+
+def test_each_function_has_one_timing_a_round():
+    times = time_in_turn({"a": lambda: None, "b": lambda: None}, rounds=7)
+    assert set(times) == {"a", "b"}
+    assert all(found.shape == (7,) and np.all(found > 0) for found in times.values())
+
+
+def test_a_sleep_is_measured_in_milliseconds():
+    times = time_in_turn({"sleep": lambda: time.sleep(0.004)}, rounds=3)
+    assert np.min(times["sleep"]) >= 4
+
+
+def test_the_order_changes_from_round_to_round():
+    calls = []
+    functions = {name: lambda name=name: (calls.append(name), time.sleep(0.002)) for name in "ab"}
+    time_in_turn(functions, rounds=12)
+    assert len({tuple(calls[i : i + 2]) for i in range(len(calls) - 24, len(calls), 2)}) == 2
+
+
+@pytest.mark.parametrize(("functions", "rounds"), [({}, 3), ({"a": lambda: None}, 0)])
+def test_nothing_to_time_is_refused(functions, rounds):
+    with pytest.raises(ValueError, match="round"):
+        time_in_turn(functions, rounds=rounds)
