@@ -79,17 +79,26 @@ def build(course: Course, chapters: tuple[str, ...]) -> None:
 
 @cli.command()
 @click.argument("chapter")
+@click.option(
+    "--repeat",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    metavar="N",
+    help="Judge only the right solutions, N times each, to see tests that fail by chance.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the table as JSON.")
 @_one_sentence
-def checks(course: Course, chapter: str, as_json: bool) -> None:
+def checks(course: Course, chapter: str, repeat: int, as_json: bool) -> None:
     """Print which right solutions pass a chapter's tests and which wrong ones are caught.
 
     \b
     autograder checks 20_capstone
+    autograder checks 20_capstone --repeat 200
     """
     from autograder.checks.evidence import evaluate, print_table
 
-    verdicts = evaluate(course, chapter)
+    verdicts = evaluate(course, chapter, repeat)
     if as_json:
         click.echo(json.dumps([verdict.to_dict() for verdict in verdicts], indent=2))
     else:

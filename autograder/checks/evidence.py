@@ -55,17 +55,20 @@ class Verdict:
         return asdict(self)
 
 
-def evaluate(course: Course, name: str) -> list[Verdict]:
+def evaluate(course: Course, name: str, repeat: int = 1) -> list[Verdict]:
     """Judge every solution there is for a chapter, each in a process of its own.
 
+    With `repeat` above 1, only the right ones and each so many times: one failure by chance shows.
     Raises CourseError when the chapter has no evidence or a mutant no longer fits the reference.
     """
     chapter = read_chapter(course.chapter_file(name))
     subjects = list(all_subjects(course, chapter))
+    if repeat > 1:
+        subjects = [subject for subject in subjects if subject.kind == "right"]
     # Twice the cores: the checks sleep for a good part of their time.
     workers = 2 * (os.cpu_count() or 1)
     with ProcessPoolExecutor(max_workers=workers, max_tasks_per_child=1) as pool:
-        futures = [pool.submit(judge, chapter, subject) for subject in subjects]
+        futures = [pool.submit(judge, chapter, subject, repeat) for subject in subjects]
         waiting = track(futures, "judging solutions", console=Console(stderr=True), transient=True)
         return [future.result() for future in waiting]
 
@@ -102,8 +105,8 @@ def mutate(reference: str, mutant: dict[str, str], file: Path) -> Subject:
     return Subject(mutant["name"], "mutant", mutant["about"], script)
 
 
-def judge(chapter: Chapter, subject: Subject) -> Verdict:
-    """Run the test cells of the chapter against one solution.
+def judge(chapter: Chapter, subject: Subject, repeat: int = 1) -> Verdict:
+    """Run the test cells of the chapter against one solution, so many times over.
 
     A mutant has to be caught by a hidden check, so its visible tests are left out.
     """
@@ -111,7 +114,7 @@ def judge(chapter: Chapter, subject: Subject) -> Verdict:
     with tempfile.TemporaryDirectory() as scratch, _quietly_in(scratch):
         student = student_module(chapter, subject.script)
         checks = importlib.import_module(f"autograder.checks.ch{chapter.name}")
-        for test in chapter.tests:
+        for test in chapter.tests * repeat:
             caught = [check for check in test.checks if _fails(getattr(checks, check), student)]
             if subject.kind == "right" and _fails(exec, test.source, student.__dict__):
                 caught.append("visible test")
