@@ -111,7 +111,19 @@ class Confinement:
             linux.attach(self.shared, SCRATCH)
         else:
             linux.mount("scratch", SCRATCH, "tmpfs", flags, options)
+        if not Path("/tmp").is_symlink():
+            self._make_tmp_scratch()
         return linux.detached_copy(SCRATCH)
+
+    def _make_tmp_scratch(self) -> None:
+        """Lay scratch over /tmp, and again on top of it what is visible there."""
+        visible = {name: os.open(f"/tmp/{name}", os.O_PATH) for name in os.listdir("/tmp")}
+        os.makedirs(f"{SCRATCH}/tmp", exist_ok=True)
+        os.chown(f"{SCRATCH}/tmp", self.uid, self.gid)
+        linux.mount(f"{SCRATCH}/tmp", "/tmp", "none", linux.BIND)
+        for name, descriptor in visible.items():
+            _bind(Path(f"/proc/self/fd/{descriptor}"), Path("/tmp", name))
+            os.close(descriptor)
 
     def become_nobody(self) -> None:
         """Take the kernel's own user and hide from other processes of that user."""
@@ -173,9 +185,13 @@ def _show(path: Path, root: Path) -> None:
         there.parent.mkdir(parents=True, exist_ok=True)
         there.symlink_to(os.readlink(path))
     elif path.exists():
-        if path.is_dir():
-            there.mkdir(parents=True, exist_ok=True)
-        else:
-            there.parent.mkdir(parents=True, exist_ok=True)
-            there.touch()
-        linux.mount(str(path), str(there), "none", linux.BIND | linux.RECURSIVE)
+        _bind(path, there)
+
+
+def _bind(path: Path, there: Path) -> None:
+    if path.is_dir():
+        there.mkdir(parents=True, exist_ok=True)
+    else:
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.touch()
+    linux.mount(str(path), str(there), "none", linux.BIND | linux.RECURSIVE)

@@ -7,6 +7,7 @@ An unknown call answers "not implemented", so that programs fall back to an olde
 
 import errno
 import socket
+from functools import cache
 from typing import TYPE_CHECKING
 
 from autograder.kernels import linux
@@ -42,6 +43,7 @@ NEW_NAMESPACE = (
 TERMINAL_INPUT = 0x5412  # TIOCSTI, which types into a terminal
 
 
+@cache
 def student_filter() -> "pyseccomp.SyscallFilter":
     """Return the filter; its `load` holds the calling thread and what it starts for good.
 

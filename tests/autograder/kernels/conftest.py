@@ -132,8 +132,10 @@ def plain_warm(plain_body: Warm) -> Iterator[WarmProcess]:
 def run_confined(plain_warm: WarmProcess) -> Callable[..., str]:
     """Return a function that runs code in a process of its own and returns what that said."""
 
-    def run(code: str, limits: Limits | None = None, **arguments: Any) -> str:
-        said, process = start_process(plain_warm, code, limits, **arguments)
+    def run(
+        code: str, limits: Limits | None = None, of: WarmProcess = plain_warm, **arguments: Any
+    ) -> str:
+        said, process = start_process(of, code, limits, **arguments)
         try:
             process.wait(30)
             return said()

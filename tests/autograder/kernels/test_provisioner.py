@@ -48,7 +48,9 @@ def test_an_async_manager_starts_the_same_kernel():
 def test_it_can_be_interrupted_and_goes_on(start_kernel):
     kernel = start_kernel()
     kernel.run("x = 5")
-    request = kernel.client.execute("print('on', flush=True)\nwhile True: pass")
+    loop = "print('on', flush=True)\nwhile True: pass"
+    # As nbclient asks when a notebook goes on after an error; else ipykernel may drop what follows.
+    request = kernel.client.execute(loop, stop_on_error=False)
     while kernel.client.get_iopub_msg(timeout=30)["msg_type"] != "stream":
         pass
     kernel.manager.interrupt_kernel()

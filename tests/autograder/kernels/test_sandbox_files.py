@@ -1,6 +1,8 @@
 """Of the machine's files a kernel sees what it needs to run, read-only, and nothing else."""
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,27 @@ def test_only_harmless_devices_are_there(confined):
     assert confined("say(len(open('/dev/urandom', 'rb').read(9)), open('/dev/null').read())") == "9"
 
 
+def test_tmp_is_scratch_also_where_something_visible_lies_in_it(run_confined, plain_body):
+    """As in a course that was cloned into /tmp."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        shutil.copytree(plain_body.library, folder, dirs_exist_ok=True)
+        os.chmod(folder, 0o755)
+        warm = WarmProcess(Warm("plain_body", Path(folder)))
+        code = (
+            "open('/tmp/note', 'w').write('hello')\n"
+            "say(open('/scratch/tmp/note').read(), len(os.listdir('/tmp')))\n"
+            f"say(os.path.exists('{folder}/plain_body.py'))\n"
+            "for attempt in (os.rmdir, os.mkdir):\n"
+            f"    try: attempt('/scratch{folder}')\n"
+            "    except OSError as error: say(error.strerror)"
+        )
+        said = run_confined(code, of=warm).splitlines()
+        warm.close()
+    assert said[0].startswith("hello ")
+    assert said[1] == "True"
+    assert len(said) == 4
+
+
 def test_nothing_can_be_written_but_in_scratch_and_shared_memory(confined):
     code = (
         "for line in open('/proc/self/mountinfo'):\n"
@@ -55,7 +78,7 @@ def test_nothing_can_be_written_but_in_scratch_and_shared_memory(confined):
         "    if not options.startswith('ro') or 'nosuid' not in options: say(place)"
     )
     found = set(confined(code).splitlines())
-    assert found <= {"/proc", "/dev/shm", "/scratch"}
+    assert found <= {"/proc", "/dev/shm", "/scratch", "/tmp"}
     assert "/scratch" in found
 
 

@@ -124,16 +124,17 @@ def test_nothing_outlives_the_program_however_it_ended(plain_body):
         "from autograder.kernels.limits import Limits\n"
         "from autograder.kernels.warm import Warm, WarmProcess\n"
         f"warm = WarmProcess(Warm('plain_body', Path({str(plain_body.library)!r})))\n"
-        "warm.start({'code': 'import time; time.sleep(600)'}, [], Limits(), 1)\n"
-        "print(warm._process.pid, flush=True)\n"
+        "one = warm.start({'code': 'import time; time.sleep(600)'}, [], Limits(), 1)\n"
+        "about = Path(f'/proc/self/fdinfo/{one.pidfd}').read_text().split()\n"
+        "print(json.dumps([warm._process.pid, int(about[about.index('Pid:') + 1])]), flush=True)\n"
         "sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as running_program:
-        top = psutil.Process(int(running_program.stdout.readline()))
-        started = {top.pid, *(child.pid for child in top.children(recursive=True))}
-        assert len(started) >= 4
+        warm, first = map(psutil.Process, json.loads(running_program.stdout.readline()))
+        until(first.children, "the kernel did not start")
+        started = {warm.pid, first.pid, *(child.pid for child in first.children(recursive=True))}
         running_program.kill()
     until(lambda: not any(map(running, started)), "a process outlived the program")
 
