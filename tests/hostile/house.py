@@ -93,15 +93,15 @@ def walls(template: Path) -> list[str]:
     seen = {Path("/usr"), Path("/etc"), Path(sys.base_prefix), Path(sys.prefix), ROOT}
     shown = sorted(path for path in seen if not any(path.is_relative_to(p) for p in seen - {path}))
     command = ["bwrap", "--die-with-parent", "--unshare-all", "--clearenv"]
-    for path in shown:
+    command += ["--proc", "/proc", "--dev", "/dev"]
+    for path, size in ((HOME, 500), (Path("/tmp"), 128), (Path("/dev/shm"), 64)):
+        command += ["--perms", "1777", "--size", str(size * MIB), "--tmpfs", str(path)]
+    for path in shown:  # which may lie in /tmp
         command += ["--ro-bind", str(path), str(path)]
     for name in ("bin", "sbin", "lib", "lib64"):
         if Path("/", name).is_symlink():
             command += ["--symlink", os.readlink(f"/{name}"), f"/{name}"]
     command += ["--ro-bind", str(template), str(TEMPLATE), "--ro-bind", "/sys", "/sys"]
-    command += ["--proc", "/proc", "--dev", "/dev"]
-    for path, size in ((HOME, 500), (Path("/tmp"), 128), (Path("/dev/shm"), 64)):
-        command += ["--perms", "1777", "--size", str(size * MIB), "--tmpfs", str(path)]
     for path in ("/var/tmp", "/run"):
         command += ["--perms", "1777", "--size", str(4 * MIB), "--tmpfs", path]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", str(ROOT)]

@@ -1,5 +1,6 @@
 """Real nbgrader commands give every student of the sample class the points they earned."""
 
+import functools
 import importlib.util
 import shutil
 import subprocess
@@ -50,22 +51,30 @@ def built(course):
     return build_chapter(course, CHAPTER)
 
 
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(half, marks=pytest.mark.xdist_group(half)) for half in HALVES],
-)
-def graded(request, course, built, tmp_path_factory):
-    """Half the class, graded and with feedback: two halves may run side by side."""
-    course_dir = tmp_path_factory.mktemp(request.param) / "course"
-    shutil.copytree(built.notebook.parent, course_dir / "source" / CHAPTER)
-    done = nbgrader(course, course_dir, "generate_assignment")
-    assert done.returncode == 0, done.stderr
-    students = sample_class.write_class(course_dir, set(HALVES[request.param]))
-    done = nbgrader(course, course_dir, "autograde")
-    assert done.returncode == 0, done.stderr[-3000:]
-    done = nbgrader(course, course_dir, "generate_feedback")
-    assert done.returncode == 0, done.stderr[-3000:]
-    return course_dir, students
+@pytest.fixture(scope="session")
+def grade_half(course, built, tmp_path_factory):
+    """Return a function that grades half the class, with feedback, the first time it is asked."""
+
+    @functools.cache
+    def grade(half):
+        course_dir = tmp_path_factory.mktemp(half) / "course"
+        shutil.copytree(built.notebook.parent, course_dir / "source" / CHAPTER)
+        done = nbgrader(course, course_dir, "generate_assignment")
+        assert done.returncode == 0, done.stderr
+        students = sample_class.write_class(course_dir, set(HALVES[half]))
+        done = nbgrader(course, course_dir, "autograde")
+        assert done.returncode == 0, done.stderr[-3000:]
+        done = nbgrader(course, course_dir, "generate_feedback")
+        assert done.returncode == 0, done.stderr[-3000:]
+        return course_dir, students
+
+    return grade
+
+
+@pytest.fixture(params=[pytest.param(half, marks=pytest.mark.xdist_group(half)) for half in HALVES])
+def graded(request, grade_half):
+    """Half the class, graded: two halves may run side by side."""
+    return grade_half(request.param)
 
 
 class TestClass:
