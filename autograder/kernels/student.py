@@ -12,6 +12,7 @@ import importlib
 import io
 import os
 import socket
+import subprocess
 import sys
 import threading
 import uuid
@@ -34,6 +35,7 @@ from autograder.kernels.output import bound_output
 from autograder.trust.shared import Shared
 from autograder.trust.student_side import StudentSide
 
+CHUNK = 2**16
 BACKEND = "module://matplotlib_inline.backend_inline"
 FOLDER = "/scratch/home/.ipython"
 IMPORTED_LATE = (  # by ipykernel when it starts and runs its first cell
@@ -64,6 +66,24 @@ class ZMQInteractiveShell(zmqshell.ZMQInteractiveShell):
     @observe("ipython_dir")
     def _ipython_dir_changed(self, change: Any) -> None:
         pass
+
+    def system_piped(self, cmd: str) -> None:
+        """Run a line that begins with an exclamation mark; there are no terminals to run it in."""
+        with subprocess.Popen(
+            self.var_expand(cmd, depth=1),
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None
+            while text := process.stdout.read(CHUNK):
+                sys.stdout.write(text)
+        self.user_ns["_exit_code"] = process.returncode
+
+    system = system_piped
 
 
 class NoThread:

@@ -60,6 +60,20 @@ def test_it_can_be_interrupted_and_goes_on(start_kernel):
     assert kernel.run("x") == "5"
 
 
+def test_a_line_for_the_shell_runs_in_the_sandbox(start_kernel):
+    kernel = start_kernel()
+    assert kernel.run("name = 'world'\n!echo hello {name}; cat; exit 3") == "hello world"
+    assert kernel.run("_exit_code") == "3"
+    assert kernel.run("there = !echo one; echo two\nlist(there)") == "['one', 'two']"
+    assert "No such file" in kernel.run("!ls /home")
+
+
+def test_a_figure_that_a_cell_leaves_open_is_shown(start_kernel):
+    kernel = start_kernel()
+    assert kernel.run("import matplotlib.pyplot as plt\nline = plt.plot([1, 2])").startswith("<Fig")
+    assert kernel.run("plt.get_fignums()") == "[]"
+
+
 def test_a_restarted_kernel_has_forgotten(start_kernel):
     kernel = start_kernel()
     kernel.run("x = 5; open('left', 'w').close()")
