@@ -43,8 +43,8 @@ class RestoreCells(NbGraderPreprocessor):
         known = {source.name for source in sources}
         for cell in nb.cells:
             nbgrader = cell.metadata.get("nbgrader", {})
-            if nbgrader and nbgrader.get("grade_id") not in known:
-                del cell.metadata["nbgrader"]  # a graded cell of the student's own making
+            if "nbgrader" in cell.metadata and nbgrader.get("grade_id") not in known:
+                del cell.metadata["nbgrader"]  # a copy, or the student's own making
             elif nbgrader.get("grade"):
                 cell.metadata.pop("tags", None)
         nb.metadata[OWNED] = {
