@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
@@ -42,26 +43,26 @@ def main() -> None:
     os.nice(5)
     with tempfile.TemporaryDirectory() as folder:
         for side in (chosen.side,) if chosen.side else ("stock", "ours"):
-            found = grade(side, chosen.names or list(CASES), Path(folder))
-            kept[side] = kept.get(side, {}) | found
-    KEPT.write_text(json.dumps(kept, indent=1) + "\n")
+            for found in grade(side, chosen.names or list(CASES), Path(folder)):
+                kept[side] = kept.get(side, {}) | found
+                KEPT.write_text(json.dumps(kept, indent=1) + "\n")
     RESULTS.write_text(table(kept.get("stock", {}), kept.get("ours", {})), encoding="utf-8")
 
 
-def grade(side: str, names: list[str], folder: Path) -> Side:
-    """Return what is wrong with each case after one side has graded it."""
+def grade(side: str, names: list[str], folder: Path) -> Iterator[Side]:
+    """Yield what is wrong with each case after one side has graded it, a few cases at a time."""
     templates = {}
     for chapter in {CASES[name].chapter for name in names}:
         templates[chapter] = folder / f"{side}-{chapter}" / "course"
         write_course(templates[chapter], side, chapter)
-    found: Side = {}
+    done = 0
     with ThreadPoolExecutor(WORKERS) as pool:
         batches = list(classes().values()) if side == "ours" else [[name] for name in names]
         wanted = [[name for name in batch if name in names] for batch in batches]
         for result in pool.map(lambda batch: one(side, batch, templates), filter(None, wanted)):
-            found |= result
-            sys.stderr.write(f"{side}: {len(found)} of {len(names)}\n")
-    return found
+            yield result
+            done += len(result)
+            sys.stderr.write(f"{side}: {done} of {len(names)}\n")
 
 
 def one(side: str, names: list[str], templates: dict[bool, Path]) -> Side:
