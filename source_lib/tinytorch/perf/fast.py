@@ -18,7 +18,10 @@ from types import ModuleType
 from typing import Any
 
 GAINS = {
-    "numba": "compiled loops: large int8 layers faster than float32 on single rows, fused kernels",
+    "numba": (
+        "compiled loops: large int8 layers faster than float32 on single rows, fused kernels, "
+        "generation with a KV cache"
+    ),
     "scipy": "compiled sparse products: large pruned layers faster than dense ones",
 }
 
@@ -74,7 +77,7 @@ def compiled(
     """
     if _switched_off.get():
         return None
-    key = (loop, signatures, *options.items())
+    key = (loop, signatures, repr(sorted(options.items())))  # an option may be a set
     function = _compiled.get(key)
     if function is None:
         numba = _module("numba")
