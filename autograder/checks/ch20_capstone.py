@@ -322,13 +322,17 @@ def check_accuracy_uses_all_rows(student):
 
 def check_latency_unit_and_batch(student):
     """Latency is milliseconds for one sample, not for the whole batch and not in seconds."""
-    model = PlainModel([0] * 12, pauses=(0.01,))
-    metrics = measured(student, model, num_runs=10)
-    ratio = metrics["latency_ms_mean"] / model.single_row_ms(10).mean()
-    assert 0.8 < ratio < 1.25, (
-        "latency_ms_mean is not the time that one row took, in milliseconds: time one row of "
-        "X_test, one call at a time, and nothing else"
-    )
+
+    def attempt():
+        model = PlainModel([0] * 12, pauses=(0.01,))
+        metrics = measured(student, model, num_runs=10)
+        ratio = metrics["latency_ms_mean"] / model.single_row_ms(10).mean()
+        assert 0.8 < ratio < 1.25, (
+            "latency_ms_mean is not the time that one row took, in milliseconds: time one row of "
+            "X_test, one call at a time, and nothing else"
+        )
+
+    eventually(attempt)
 
 
 def check_latency_runs(student):
@@ -341,15 +345,19 @@ def check_latency_runs(student):
 
 def check_latency_spread(student):
     """The mean and the standard deviation are those of the timings."""
-    model = PlainModel([0] * 2, pauses=(0.004, 0.004, 0.028))
-    metrics = measured(student, model, rows=2, num_runs=24)
-    timings = model.single_row_ms(24)
-    assert 0.8 < metrics["latency_ms_mean"] / timings.mean() < 1.25, (
-        "latency_ms_mean is not the mean of the timings of a model with quick and slow calls"
-    )
-    assert 0.75 < metrics["latency_ms_std"] / timings.std() < 1.3, (
-        "latency_ms_std is not the standard deviation, in milliseconds, of the timings"
-    )
+
+    def attempt():
+        model = PlainModel([0] * 2, pauses=(0.004, 0.004, 0.028))
+        metrics = measured(student, model, rows=2, num_runs=24)
+        timings = model.single_row_ms(24)
+        assert 0.8 < metrics["latency_ms_mean"] / timings.mean() < 1.25, (
+            "latency_ms_mean is not the mean of the timings of a model with quick and slow calls"
+        )
+        assert 0.75 < metrics["latency_ms_std"] / timings.std() < 1.3, (
+            "latency_ms_std is not the standard deviation, in milliseconds, of the timings"
+        )
+
+    eventually(attempt)
 
 
 def check_throughput(student):
@@ -733,8 +741,6 @@ def check_pair_fills_reports(student):
         assert report.metrics["parameter_count"] == model.parameter_count, (
             "a report has the other model's parameter count"
         )
-        ratio = report.metrics["latency_ms_mean"] / model.single_row_ms(30).mean()
-        assert 0.7 < ratio < 1.4, "a report does not have its own model's latency, of one row"
     for key in ("speedup_paired", "speedup_ci95", "speedup_verdict", "num_pairs", "contended"):
         assert key in comparison, f"benchmark_pair must return {key!r}"
     assert comparison["num_pairs"] == 30, "num_pairs is not the number of pairs that was asked for"
@@ -743,6 +749,14 @@ def check_pair_fills_reports(student):
         assert submission["improvements"].get(key) == value, (
             "generate_submission must add what the comparison says to the improvements"
         )
+
+    def attempt():
+        reports = paired(student, slow, quick)[:2]
+        for report, model in zip(reports, (slow, quick), strict=True):
+            ratio = report.metrics["latency_ms_mean"] / model.single_row_ms(30).mean()
+            assert 0.7 < ratio < 1.4, "a report does not have its own model's latency, of one row"
+
+    eventually(attempt)
     assert json.loads(json.dumps(comparison)) == comparison, (
         "the comparison must hold what JSON can: numbers, text, lists"
     )
