@@ -1,6 +1,6 @@
 """A chapter file as its cells: MyST text in, typed cells out.
 
-The format is described in docs/decisions/0002-chapter-format.md.
+The format is described in docs/decisions/0002-chapter-source-format.md.
 """
 
 import re
@@ -127,7 +127,7 @@ def parse_chapter(text: str, file: Path) -> Chapter:
             file, "front matter", f"chapter says {front['chapter']!r}; it must be the file's name"
         )
     notebook = jupytext.reads(text, fmt="md:myst")
-    cells = tuple(_parse_cells(notebook.cells, file))
+    cells = tuple(parse_cells(notebook.cells, file))
     chapter = Chapter(name=file.stem, file=file, front=front, cells=cells)
     if not cells or not isinstance(cells[0], Prose) or not cells[0].text.startswith("# "):
         raise ChapterError(file, "cell 1", "a chapter begins with its title, '# …'")
@@ -144,7 +144,8 @@ def front_matter(text: str) -> dict[str, Any]:
     return front if isinstance(front, dict) else {}
 
 
-def _parse_cells(cells: list[Any], file: Path) -> Iterator[Cell]:
+def parse_cells(cells: list[Any], file: Path) -> Iterator[Cell]:
+    """Yield the typed cells of a parsed MyST notebook; raises ChapterError as `read_chapter`."""
     for number, cell in enumerate(cells, start=1):
         where = f"cell {number}"
         if cell.cell_type == "code":

@@ -78,14 +78,7 @@ def _build(cell: Cell, chapter: Chapter, prose: Callable[[str], str]) -> list[No
     if isinstance(cell, Prose):
         return [nbformat.v4.new_markdown_cell(prose(cell.text))]
     if isinstance(cell, Code):
-        built = nbformat.v4.new_code_cell(cell.source)
-        if cell.options.get("id"):
-            built.metadata["nbgrader"] = _metadata(cell.options["id"], locked=True)
-        if cell.options.get("tags"):
-            built.metadata["tags"] = cell.options["tags"]
-        if cell.options.get("alt"):
-            built.metadata["mystnb"] = {"image": {"alt": cell.options["alt"]}}
-        return [built]
+        return [given_cell(cell)]
     if isinstance(cell, Implement):
         built = nbformat.v4.new_code_cell(solution_source(cell.objects, cell.write))
         built.metadata["nbgrader"] = _metadata(cell.id, solution=True)
@@ -97,6 +90,18 @@ def _build(cell: Cell, chapter: Chapter, prose: Callable[[str], str]) -> list[No
         )
         return [built]
     return _reflection(cell, prose)
+
+
+def given_cell(cell: Code) -> NotebookNode:
+    """Return a cell that is shown as it is, locked when it has an id."""
+    built: NotebookNode = nbformat.v4.new_code_cell(cell.source)
+    if cell.options.get("id"):
+        built.metadata["nbgrader"] = _metadata(cell.options["id"], locked=True)
+    if cell.options.get("tags"):
+        built.metadata["tags"] = cell.options["tags"]
+    if cell.options.get("alt"):
+        built.metadata["mystnb"] = {"image": {"alt": cell.options["alt"]}}
+    return built
 
 
 def _reflection(cell: Reflect, prose: Callable[[str], str]) -> list[NotebookNode]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 from pathlib import Path
 
 import nbformat
@@ -17,33 +18,48 @@ TIMEOUT_SECONDS = 300
 
 
 class ReferenceRunError(CourseError):
-    """The reference solution fails in its own chapter."""
+    """A page's code fails: in a chapter, that of the reference solution."""
 
 
-def executed(course: Course, chapter: str, notebook: NotebookNode, library: Path) -> NotebookNode:
-    """Return a copy of `notebook` with the outputs of running it against `library`.
+def executed(course: Course, page: str, notebook: NotebookNode, library: Path) -> NotebookNode:
+    """Return a copy of a page's `notebook` with the outputs of running it against `library`.
 
-    The result is kept under `build/outputs`; the key is the code cells and every file of the
+    The result is kept under `build/page-outputs`; the key is the code cells and every file of the
     library, so an edit of either runs it again.
     Raises ReferenceRunError with the cell and its message when a cell fails.
     """
-    kept = course.build / "outputs" / f"{chapter}-{_key(notebook, course.library)}.json"
+    kept = _folder(course) / f"{page}-{_key(notebook, library)}.json"
     result: NotebookNode = nbformat.from_dict(notebook)
     if kept.is_file():
-        outputs = json.loads(kept.read_text(encoding="utf-8"))
+        outputs = json.loads(kept.read_text(encoding="utf-8"))["outputs"]
     else:
-        outputs = _run(chapter, result, library)
-        for old in kept.parent.glob(f"{chapter}-*.json"):
+        start = time.monotonic()
+        outputs = _run(page, result, library)
+        for old in kept.parent.glob(f"{page}-*.json"):
             old.unlink()
-        write_whole(kept, json.dumps(outputs))
+        seconds = round(time.monotonic() - start, 1)
+        write_whole(kept, json.dumps({"seconds": seconds, "outputs": outputs}))
     for cell, cell_outputs in zip(_code_cells(result), outputs, strict=True):
         cell.outputs = [nbformat.from_dict(output) for output in cell_outputs]
     return result
 
 
-def _run(chapter: str, notebook: NotebookNode, library: Path) -> list[list[NotebookNode]]:
+def page_seconds(course: Course) -> dict[str, float]:
+    """Return how long the run took whose outputs each page shows."""
+    return {
+        path.stem.rpartition("-")[0]: json.loads(path.read_text(encoding="utf-8"))["seconds"]
+        for path in sorted(_folder(course).glob("*.json"))
+    }
+
+
+def _folder(course: Course) -> Path:
+    # The name says the format: a file of an earlier one is not found.
+    return course.build / "page-outputs"
+
+
+def _run(page: str, notebook: NotebookNode, library: Path) -> list[list[NotebookNode]]:
     run = nbformat.from_dict(notebook)
-    scratch = library.parent / f"{chapter}-run"
+    scratch = library.parent / f"{page}-run"
     scratch.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"PYTHONPATH": str(library)}
     environment.pop("MPLBACKEND", None)  # the kernel chooses the one that shows figures inline
@@ -57,8 +73,7 @@ def _run(chapter: str, notebook: NotebookNode, library: Path) -> list[list[Noteb
         client.execute(env=environment)
     except CellExecutionError as error:
         raise ReferenceRunError(
-            f"{chapter}: the reference solution fails in {_failed(run)}: "
-            f"{error.ename}: {error.evalue}"
+            f"{page}: the code of the page fails in {_failed(run)}: {error.ename}: {error.evalue}"
         ) from error
     return [cell.outputs for cell in _code_cells(run)]
 

@@ -1,21 +1,26 @@
-"""A chapter as the page that readers see: the student's view with the reference run's outputs."""
+"""The pages that readers see: a chapter in the student's view, and lessons whose code has run."""
 
+import jupytext
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
-from autograder.authoring.chapter import front_matter, parse_chapter
-from autograder.authoring.notebook import source_notebook, student_view
+from autograder.authoring.chapter import Code, Prose, front_matter, parse_cells, parse_chapter
+from autograder.authoring.launch import launch_links
+from autograder.authoring.notebook import KERNELSPEC, given_cell, source_notebook, student_view
 from autograder.authoring.outputs import executed
 from autograder.authoring.student_library import write_student_library
-from autograder.course import Course, find_course
+from autograder.course import Course, CourseError, find_course
 
 DOWNLOAD = "{{download}}`Download the notebook <../../assignments/release/{name}/{name}.ipynb>`"
 
 
 def read(text: str) -> NotebookNode:
     """Read any MyST page of the book; a reader for myst-nb's `nb_custom_formats`."""
-    if "module" in front_matter(text):
+    front = front_matter(text)
+    if "module" in front:
         return chapter_page(find_course(), text)
+    if "lesson" in front:
+        return lesson_page(find_course(), text)
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text)])
 
 
@@ -30,8 +35,28 @@ def chapter_page(course: Course, text: str) -> NotebookNode:
     library = write_student_library(course, chapter.name)
     page = student_view_with_outputs(executed(course, chapter.name, source, library))
     title, _, rest = page.cells[0].source.partition("\n")
-    page.cells[0].source = f"{title}\n\n{DOWNLOAD.format(name=chapter.name)}\n{rest}"
+    page.cells[0].source = f"{title}\n\n{_where_to_work(course, chapter.name)}\n{rest}"
     return page
+
+
+def lesson_page(course: Course, text: str) -> NotebookNode:
+    """Return a page without tasks, its code run with the library as the first chapter has it.
+
+    Its front matter has `lesson`, a name that no other page has.
+    Raises CourseError for a cell that is no given one and when a cell fails.
+    """
+    name = front_matter(text)["lesson"]
+    library = write_student_library(course, course.chapter_names()[0])
+    cells = []
+    for cell in parse_cells(jupytext.reads(text, fmt="md:myst").cells, course.root / f"{name}.md"):
+        if isinstance(cell, Prose):
+            cells.append(nbformat.v4.new_markdown_cell(cell.text))
+        elif isinstance(cell, Code):
+            cells.append(given_cell(cell))
+        else:
+            raise CourseError(f"{name}.md, {cell.where}: a lesson has no tasks; write a chapter")
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC})
+    return executed(course, name, notebook, library)
 
 
 def student_view_with_outputs(notebook: NotebookNode) -> NotebookNode:
@@ -44,3 +69,12 @@ def student_view_with_outputs(notebook: NotebookNode) -> NotebookNode:
         if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade"):
             cell.outputs = []
     return page
+
+
+def _where_to_work(course: Course, chapter: str) -> str:
+    links = launch_links(course, chapter).items()
+    # As HTML, since Markdown gives a link no class to look like a button by.
+    buttons = [
+        f'<a class="launch" href="{address}">Open in {service}</a>' for service, address in links
+    ]
+    return "\n".join([DOWNLOAD.format(name=chapter), *buttons])

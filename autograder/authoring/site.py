@@ -1,17 +1,25 @@
-"""The Sphinx extension of the book: maths as MathML, and no script from foreign hosts."""
+"""The Sphinx extension of the book: MathML, nothing from foreign hosts, and how long pages ran."""
 
 from typing import Any
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
+
+from autograder.authoring.outputs import page_seconds
+from autograder.course import find_course
+
+_log = logging.getLogger(__name__)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the MathML renderer; choose it by `html_math_renderer = "mathml"`."""
     app.add_html_math_renderer("mathml", (_inline_math, None), (_display_math, None))
     app.connect("config-inited", _drop_thebe)
+    app.connect("config-inited", _drop_launch_buttons)
+    app.connect("build-finished", _tell_page_seconds)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -39,3 +47,13 @@ def _drop_thebe(app: Sphinx, config: Any) -> None:
         for name, attributes in app.registry.css_files
         if not name.startswith("sphinx-thebe")
     ]
+
+
+def _drop_launch_buttons(app: Sphinx, config: Any) -> None:
+    """Keep the theme from opening a page's MyST source; `launch` links to the notebook instead."""
+    config.html_theme_options.pop("launch_buttons", None)
+
+
+def _tell_page_seconds(app: Sphinx, exception: Exception | None) -> None:
+    for page, seconds in page_seconds(find_course()).items():
+        _log.info("finished %s: its code ran in %.1f s", page, seconds)

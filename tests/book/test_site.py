@@ -2,14 +2,26 @@
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
 from playwright.sync_api import sync_playwright
 
+from autograder.authoring.chapter import read_chapter
+from autograder.course import find_course
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
-CHAPTER = "chapters/20_capstone.html"
+COURSE = find_course(Path(__file__))
+CHAPTERS = COURSE.chapter_names()
+FOUNDATION = "appendix/foundation"
+# (light, wide) is how most people read; the others are looked at on a chapter and the lesson.
+VIEWS = [(f"chapters/{name}", "light", 1280) for name in CHAPTERS] + [
+    (page, scheme, width)
+    for page in (f"chapters/{CHAPTERS[-1]}", FOUNDATION, "index")
+    for scheme, width in (("dark", 1280), ("light", 390), ("dark", 390))
+]
 CHROMIUM = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -84,48 +96,69 @@ def test_chapter_sources_are_not_published(site):
     assert not list(site.rglob("*.md"))
 
 
-def test_the_page_s_notebook_is_the_release(course, site):
-    (download,) = site.glob("_downloads/*/20_capstone.ipynb")
-    release = course.assignments / "release" / "20_capstone" / "20_capstone.ipynb"
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_page_s_notebook_is_the_release(site, name):
+    (download,) = site.glob(f"_downloads/*/{name}.ipynb")
+    release = COURSE.assignments / "release" / name / f"{name}.ipynb"
     assert download.read_bytes() == release.read_bytes()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_chapter_in_a_browser(site, browser, scheme, width):
-    """No foreign request, no error, nothing wider than the screen, figures and formulas shown."""
+@pytest.mark.parametrize(("name", "scheme", "width"), VIEWS)
+def test_a_page_in_a_browser(site, browser, name, scheme, width):
+    """No foreign request, no error, nothing wider than the screen, figures with words for them."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     foreign, errors = [], []
     page.on("request", lambda r: foreign.append(r.url) if r.url.startswith("http") else None)
     page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto((site / CHAPTER).as_uri())
+    page.goto((site / f"{name}.html").as_uri())
     page.wait_for_load_state("networkidle")
 
     assert foreign == []
     assert errors == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    figures = page.locator("div.cell_output img")
-    assert figures.count() >= 5
-    for figure in figures.all():
+    for figure in page.locator("div.cell_output img").all():
         assert figure.evaluate("image => image.naturalWidth") > 100
         assert len(figure.get_attribute("alt") or "") > 20
-    formulas = page.locator("math")
-    assert formulas.count() > 20
-    assert all(formula.bounding_box()["width"] > 3 for formula in formulas.all()[:20])
+    for formula in page.locator("math").all()[:20]:
+        assert formula.bounding_box()["width"] > 3
     page.close()
 
 
-def test_the_chapter_shows_stubs_tests_questions_and_measured_outputs(site, browser):
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_shows_figures_stubs_tests_questions_and_ways_to_work(site, browser, name):
+    chapter = read_chapter(COURSE.chapter_file(name))
     page = browser.new_page()
-    page.goto((site / CHAPTER).as_uri())
+    page.goto((site / f"chapters/{name}.html").as_uri())
     text = page.locator("article").inner_text()
-    assert text.count("# YOUR CODE HERE") >= 10
-    assert "# Test mlp-parameters (2 points)" in text
-    assert "Question 5: ratios or milliseconds." in text
-    assert "MARK SCHEME" not in text
-    assert re.search(r"100 runs each: more than 5 % off in \d+% of 200 trials", text)
+    assert page.locator("div.cell_output img").count() >= 4
+    assert page.locator("math").count() > 10
     assert page.locator("details, .sd-dropdown").count() >= 5
+    assert page.locator("a.launch").count() == 2
+    assert text.count("# YOUR CODE HERE") >= 6
+    for test in chapter.tests:
+        assert f"# Test {test.id} (" in text
+    assert len(chapter.reflections) >= 4
+    for number in range(1, len(chapter.reflections) + 1):
+        assert f"Question {number}" in text
+    assert "MARK SCHEME" not in text
+    page.close()
+
+
+def test_a_measured_number_is_on_the_page(site, browser):
+    page = browser.new_page()
+    page.goto((site / "chapters/20_capstone.html").as_uri())
+    text = page.locator("article").inner_text()
+    assert re.search(r"100 runs each: more than 5 % off in \d+% of 200 trials", text)
+    page.close()
+
+
+def test_a_figure_is_dark_on_a_dark_page(site, browser):
+    """Its corner, which is white in the file, is dark on the screen."""
+    page = browser.new_page(color_scheme="dark")
+    page.goto((site / "chapters/20_capstone.html").as_uri())
+    figure = page.locator("div.cell_output img").first
+    assert "invert" in figure.evaluate("image => getComputedStyle(image).filter")
     page.close()
 
 
