@@ -20,7 +20,8 @@ def write_student_library(course: Course, chapter: str) -> Path:
     """Write the student's `tinytorch` for `chapter` and return the folder to import it from.
 
     Modules taught by `chapter` and by later ones are replaced by one that says so when imported.
-    The folder appears whole: an older one is replaced in one step.
+    The folder appears whole, in one step; one that holds the same already is left alone, since
+    somebody may be grading with it.
     """
     target = course.student_library(chapter)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -40,9 +41,19 @@ def write_student_library(course: Course, chapter: str) -> Path:
         manifest = {"packages": ["tinytorch"], "withheld": withheld}
         (fresh / "library.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         if target.exists():
+            if _contents(target) == _contents(fresh):
+                return target
             target.rename(Path(scratch) / "old")
         fresh.rename(target)
     return target
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.parts
+    }
 
 
 def _mask(root: Path, chapter: Chapter) -> None:

@@ -47,6 +47,30 @@ def test_no_file_of_it_is_there(library):
     assert "def generate_submission" not in text
 
 
+def test_one_that_holds_the_same_is_left_where_it_is(course, library):
+    before = library.stat().st_ino
+    write_student_library(course, CHAPTER)
+    assert library.stat().st_ino == before
+
+
+def test_each_chapter_has_what_comes_before_it_and_nothing_else(course):
+    names = course.chapter_names()
+    modules = {name: read_chapter(course.chapter_file(name)).module for name in names}
+    for name in names:
+        code = "import importlib\n"
+        for other, module in modules.items():
+            if other < name:
+                code += f"importlib.import_module({module!r})\n"
+            else:
+                code += (
+                    f"try:\n    importlib.import_module({module!r})\n"
+                    "except ImportError as error:\n    assert 'asks you to write' in str(error)\n"
+                    f"else:\n    raise AssertionError({module!r})\n"
+                )
+        done = run(write_student_library(course, name), code)
+        assert done.returncode == 0, f"{name}: {done.stderr}"
+
+
 def test_writing_again_replaces_what_was_there(course, library):
     (library / "tinytorch" / "left_behind.py").write_text("")
     again = write_student_library(course, CHAPTER)
