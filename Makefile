@@ -32,6 +32,7 @@ help:
 
 demo: book grade
 	@autograder report $(lastword $(CHAPTERS)) --course-dir $(DEMO)
+	@autograder report --course-dir $(DEMO)
 	@echo "site:     $(SITE)/index.html"
 	@echo "feedback: $(DEMO)/feedback/<student>/<chapter>/<chapter>.html"
 
@@ -79,16 +80,23 @@ book: build/book
 assignments/source/%.ipynb: build/assignments
 	@:
 
-$(DEMO)/graded: assignments/source/20_capstone/20_capstone.ipynb $(LIBRARY) \
-    $(filter autograder/grading/% autograder/kernels/%,$(GRADER)) tests/students/sample_class.py
-	rm -rf $(DEMO)
-	mkdir -p $(DEMO)
+$(DEMO)/graded: $(foreach chapter,$(CHAPTERS),assignments/source/$(chapter)/$(chapter).ipynb) \
+    $(LIBRARY) $(filter autograder/grading/% autograder/kernels/%,$(GRADER)) \
+    tests/students/sample_class.py
+	@mkdir -p $(DEMO)
+	rm -rf $(DEMO)/source $(DEMO)/submitted
 	cp -r assignments/source $(DEMO)/source
-	nbgrader generate_assignment --log-level=ERROR --CourseDirectory.root=$(CURDIR)/$(DEMO) 20_capstone
+	@for chapter in $(CHAPTERS); do \
+	  nbgrader generate_assignment --force --log-level=ERROR \
+	    --CourseDirectory.root=$(CURDIR)/$(DEMO) $$chapter || exit 1; \
+	done
 	@python tests/students/sample_class.py $(DEMO) > /dev/null
-	nbgrader autograde --CourseDirectory.root=$(CURDIR)/$(DEMO) 20_capstone 2>&1 \
-	  | grep -E --line-buffered '\] Autograding|ERROR' | sed -u 's|.*/autograded/|graded: |'
-	nbgrader generate_feedback --log-level=ERROR --CourseDirectory.root=$(CURDIR)/$(DEMO) 20_capstone
+	@for chapter in $(CHAPTERS); do \
+	  echo "autograder grade $$chapter --workers 2"; \
+	  autograder grade $$chapter --workers 2 --course-dir $(DEMO) > $(DEMO)/$$chapter.txt || exit 1; \
+	  nbgrader generate_feedback --force --log-level=ERROR \
+	    --CourseDirectory.root=$(CURDIR)/$(DEMO) $$chapter || exit 1; \
+	done
 	@touch $@
 
 grade: $(DEMO)/graded

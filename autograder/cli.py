@@ -32,6 +32,7 @@ def cli() -> None:
     autograder checks 20_capstone     which wrong solutions the hidden tests catch
     autograder grade 20_capstone      grade a class, several at once
     autograder report 20_capstone     students, points and what went wrong
+    autograder report                 the gradebook: students and chapters
     """
 
 
@@ -165,7 +166,7 @@ def grade(
 
 
 @cli.command()
-@click.argument("chapter")
+@click.argument("chapter", required=False)
 @click.option(
     "--course-dir",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -173,16 +174,28 @@ def grade(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the rows as JSON.")
 @_one_sentence
-def report(course: Course, chapter: str, course_dir: Path | None, as_json: bool) -> None:
+def report(course: Course, chapter: str | None, course_dir: Path | None, as_json: bool) -> None:
     """Print every submission of a chapter with its points and what went wrong.
 
+    Without a chapter, print every student's points in all chapters that were handed in.
+
     \b
+    autograder report
     autograder report 20_capstone
     autograder report 20_capstone --json > grades.json
     """
+    from autograder.grading.overview import overview, print_overview, to_json
     from autograder.grading.report import print_rows, rows
 
-    found = rows(course_dir or course.assignments, chapter)
+    where = course_dir or course.assignments
+    if chapter is None:
+        chapters = overview(where)
+        if as_json:
+            click.echo(json.dumps(to_json(chapters), indent=2))
+        else:
+            print_overview(chapters)
+        return
+    found = rows(where, chapter)
     if as_json:
         click.echo(json.dumps([row.to_dict() for row in found], indent=2))
     else:
