@@ -7,6 +7,7 @@ other ways than the reference; `mutants.toml` turns the reference into the mista
 import contextlib
 import importlib
 import io
+import multiprocessing
 import os
 import tempfile
 import tomllib
@@ -67,7 +68,11 @@ def evaluate(course: Course, name: str, repeat: int = 1) -> list[Verdict]:
         subjects = [subject for subject in subjects if subject.kind == "right"]
     # Twice the cores: the checks sleep for a good part of their time.
     workers = 2 * (os.cpu_count() or 1)
-    with ProcessPoolExecutor(max_workers=workers, max_tasks_per_child=1) as pool:
+    # Forked from a process that has imported what all of them need, which takes longer than most
+    # judgements.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, checks_module(name), "matplotlib.pyplot"])
+    with ProcessPoolExecutor(workers, mp_context=context, max_tasks_per_child=1) as pool:
         futures = [pool.submit(judge, chapter, subject, repeat) for subject in subjects]
         waiting = track(futures, "judging solutions", console=Console(stderr=True), transient=True)
         return [future.result() for future in waiting]
@@ -113,7 +118,7 @@ def judge(chapter: Chapter, subject: Subject, repeat: int = 1) -> Verdict:
     failed: dict[str, tuple[str, ...]] = {}
     with tempfile.TemporaryDirectory() as scratch, _quietly_in(scratch):
         student = student_module(chapter, subject.script)
-        checks = importlib.import_module(f"autograder.checks.ch{chapter.name}")
+        checks = importlib.import_module(checks_module(chapter.name))
         for test in chapter.tests * repeat:
             caught = [check for check in test.checks if _fails(getattr(checks, check), student)]
             if subject.kind == "right" and _fails(exec, test.source, student.__dict__):
@@ -125,6 +130,11 @@ def judge(chapter: Chapter, subject: Subject, repeat: int = 1) -> Verdict:
     right = subject.kind == "right"
     as_expected = set(failed) <= subject.may_lose if right else bool(failed)
     return Verdict(subject.name, subject.kind, subject.about, points, possible, failed, as_expected)
+
+
+def checks_module(name: str) -> str:
+    """Return the module of a chapter's hidden checks."""
+    return f"autograder.checks.ch{name}"
 
 
 def student_module(chapter: Chapter, script: str) -> ModuleType:
