@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 SITE := build/site/_build/html
 DEMO := build/demo
 CHAPTERS := $(notdir $(basename $(wildcard book/chapters/*.md)))
+RELEASE := $(shell sed -n 's/^ *course_release: *//p' _config.yml)
 SHELL := /bin/bash -o pipefail
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -65,6 +66,8 @@ build/assignments: $(VENV)/installed $(LIBRARY) $(GRADER) $(BOOK)
 	  echo "nbgrader generate_assignment --force $$chapter"; \
 	  nbgrader generate_assignment --force --log-level=ERROR $$chapter || exit 1; \
 	done
+	autograder release $(RELEASE)
+	@autograder release $(lastword $(CHAPTERS)) > /dev/null  # for tito in this repository
 	@mkdir -p build && touch $@
 
 assignments: build/assignments

@@ -29,6 +29,7 @@ def cli() -> None:
 
     \b
     autograder build                  every chapter's notebook and student library
+    autograder release 20_capstone    the notebooks and the wheel that students get
     autograder checks 20_capstone     which wrong solutions the hidden tests catch
     autograder grade 20_capstone      grade a class, several at once
     autograder report 20_capstone     students, points and what went wrong
@@ -76,6 +77,27 @@ def build(course: Course, chapters: tuple[str, ...]) -> None:
         built = build_chapter(course, name)
         state = "written" if built.changed else "unchanged"
         click.echo(f"{built.notebook.relative_to(course.root)} {state}")
+
+
+@cli.command()
+@click.argument("chapter")
+@_one_sentence
+def release(course: Course, chapter: str) -> None:
+    """Write what students get when a chapter is out: the notebooks up to it, and their wheel.
+
+    The wheel has no solution of this chapter or a later one.
+    Run 'autograder build' and 'nbgrader generate_assignment' before.
+
+    \b
+    autograder release 15_quantization
+    autograder release 15
+    """
+    from autograder.authoring.release import release as write_release
+
+    names = [name for name in course.chapter_names() if name.partition("_")[0] == chapter]
+    folder = write_release(course, course.chapter_file(names[0] if names else chapter).stem)
+    for path in sorted(folder.iterdir()):
+        click.echo(path.relative_to(course.root))
 
 
 @cli.command()
