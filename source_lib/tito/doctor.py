@@ -1,0 +1,103 @@
+"""Is everything there that a student needs, and which command gets what is missing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tito.course import find_course
+from tito.errors import TitoError
+from tito.state import State, home
+
+REQUIRED = ("numpy", "matplotlib", "jsonschema", "threadpoolctl", "ipykernel", "nbclient")
+EDITORS = ("jupyterlab", "notebook")
+FASTER = {"numba": "compiled loops", "scipy": "compiled sparse products"}
+OLDEST = (3, 11)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `state` is "ok", "missing" or "optional", `cure` what to type."""
+
+    what: str
+    state: str
+    found: str
+    cure: str = ""
+
+
+def examine(state: State) -> list[Finding]:
+    """Look at Python, the packages, the course and the folders; change nothing."""
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    new_enough = sys.version_info >= OLDEST
+    findings = [
+        Finding(
+            "Python",
+            "ok" if new_enough else "missing",
+            f"{version} at {sys.executable}",
+            "" if new_enough else "install Python 3.11 or newer, and make a new environment of it",
+        )
+    ]
+    findings += [_package(name, "missing") for name in REQUIRED]
+    editors = [name for name in EDITORS if importlib.util.find_spec(name)]
+    findings.append(
+        Finding("an editor", "ok", ", ".join(editors))
+        if editors
+        else Finding("an editor", "missing", "none", "pip install jupyterlab")
+    )
+    findings += [_package(name, "optional", gain) for name, gain in FASTER.items()]
+    findings += [_library(), _course(), _folder(state), _writable(home())]
+    return findings
+
+
+def _package(name: str, otherwise: str, gain: str = "") -> Finding:
+    try:
+        return Finding(name, "ok", importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        found = f"not there; it would bring {gain}" if gain else "not there"
+        return Finding(name, otherwise, found, f"pip install {name}")
+
+
+def _library() -> Finding:
+    spec = importlib.util.find_spec("tinytorch")
+    if spec is None or spec.origin is None:
+        return Finding(
+            "tinytorch", "missing", "not there", "pip install the wheel from the course's site"
+        )
+    return Finding("tinytorch", "ok", str(Path(spec.origin).parent))
+
+
+def _course() -> Finding:
+    try:
+        released = [c.number for c in find_course().chapters if c.released]
+    except TitoError as error:
+        return Finding("the course", "missing", str(error), "pip install the course's wheel")
+    return Finding("the course", "ok", f"chapters {released[0]} to {released[-1]} are released")
+
+
+def _folder(state: State) -> Finding:
+    if state.workspace is None:
+        return Finding("your notebooks", "optional", "none yet", "tito module start")
+    if not Path(state.workspace).is_dir():
+        return Finding(
+            "your notebooks",
+            "missing",
+            f"{state.workspace} is gone",
+            "go to where your notebooks are now and type: tito module start",
+        )
+    return Finding("your notebooks", "ok", state.workspace)
+
+
+def _writable(folder: Path) -> Finding:
+    there = next(place for place in (folder, *folder.parents) if place.exists())
+    if os.access(there, os.W_OK):
+        return Finding("tito's own folder", "ok", str(folder))
+    return Finding(
+        "tito's own folder",
+        "missing",
+        f"{folder} cannot be written",
+        "set TITO_HOME to a folder of yours",
+    )

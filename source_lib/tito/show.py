@@ -1,0 +1,139 @@
+"""How results look in a terminal; colour and bars only where there is one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from tito.course import Chapter
+from tito.doctor import Finding
+from tito.progress import Line
+from tito.running import Progress as Report
+from tito.running import Run
+from tito.submitting import Check
+
+MARKS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "optional": ("not there", "yellow")}
+
+
+def console() -> Console:
+    return Console(highlight=False)
+
+
+@contextmanager
+def progress(title: str, quiet: bool) -> Iterator[Report]:
+    """Show a bar on the error stream while work goes on; nothing where that is no terminal."""
+    errors = Console(stderr=True)
+    if quiet or not errors.is_terminal:
+        yield lambda done, of: None
+        return
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=errors, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)
+
+
+def run(chapter: Chapter, found: Run) -> None:
+    """Print one line a test: passed or what was wrong, and its points."""
+    out = console()
+    table = Table(title=Text(chapter.title), title_justify="left", show_edge=False)
+    table.add_column("test", overflow="fold")
+    table.add_column("points", justify="right")
+    table.add_column("", overflow="fold")
+    for result in found.results:
+        said = Text("passed", "green") if result.passed else Text(result.problem, "red")
+        table.add_row(Text(result.test), f"{result.points:g}", said)
+    out.print(table)
+    for where, problem in found.failures.items():
+        if problem != "NotImplementedError":
+            out.print(Text(f"the cell '{where}' failed: {problem}", "red"))
+    out.print(
+        f"{found.earned:g} of {found.possible:g} points on visible tests, in {found.seconds:.1f} s"
+    )
+
+
+def findings(found: list[Finding]) -> None:
+    table = Table(show_edge=False)
+    for name in ("what", "", "found", "what to type"):
+        table.add_column(name, overflow="fold")
+    for finding in found:
+        word, colour = MARKS[finding.state]
+        table.add_row(
+            Text(finding.what), Text(word, colour), Text(finding.found), Text(finding.cure)
+        )
+    console().print(table)
+
+
+def chapters(found: list[Chapter]) -> None:
+    table = Table(show_edge=False)
+    table.add_column("chapter", overflow="fold")
+    table.add_column("hours", justify="right")
+    table.add_column("points", justify="right")
+    table.add_column("state")
+    for chapter in found:
+        low, high = (f"{minutes / 60:g}" for minutes in chapter.minutes)
+        state = "released" if chapter.released else "later"
+        points = f"{chapter.points:g} + {chapter.manual_points:g}"
+        table.add_row(Text(chapter.title), f"{low} to {high}", points, state)
+    console().print(table)
+
+
+def status(found: list[Line], workspace: str | None, backups: str) -> None:
+    table = Table(show_edge=False)
+    for name in ("chapter", "stage", "import gives"):
+        table.add_column(name, overflow="fold")
+    for line in found:
+        table.add_row(Text(line.chapter), line.stage, line.uses)
+    out = console()
+    out.print(table)
+    out.print(Text(f"notebooks: {workspace or 'none yet; tito module start'}"))
+    out.print(Text(f"backups:   {backups}"))
+
+
+def progress_table(found: list[Line], step: str) -> None:
+    table = Table(show_edge=False)
+    table.add_column("chapter", overflow="fold")
+    table.add_column("tasks", justify="right")
+    table.add_column("points", justify="right")
+    table.add_column("stage")
+    for line in found:
+        points = "" if line.points is None else f"{line.points:g} / {line.possible:g}"
+        tasks = "" if line.stage == "closed" else f"{line.tasks_written} / {line.tasks}"
+        table.add_row(Text(line.title), tasks, points, line.stage)
+    out = console()
+    out.print(table)
+    out.print(Text(f"next: {step}"))
+
+
+def checked(chapter: Chapter, path: Path, found: Check) -> None:
+    run(chapter, found.run)
+    out = console()
+    for problem in found.problems:
+        out.print(Text(problem, "yellow"))
+    if path.name != f"{chapter.name}.ipynb":
+        out.print(Text(f"{path.name} will be handed in as {chapter.name}.ipynb", "yellow"))
+
+
+def submissions(rows: list[dict[str, Any]]) -> None:
+    """Print a column a submission and a row a figure."""
+    table = Table(show_edge=False)
+    table.add_column("")
+    for row in rows:
+        table.add_column(Text(row["file"]), justify="right", overflow="fold")
+    for key in list(rows[0])[1:]:
+        table.add_row(key, *(Text(_figure(row[key])) for row in rows))
+    console().print(table)
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, list):
+        return ", ".join(_figure(part) for part in value)
+    return "" if value is None else str(value)

@@ -1,0 +1,128 @@
+"""A student goes through a course by the real command: start, wrong, right, complete, graded."""
+
+import json
+import shutil
+import zipfile
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ADD = "def add(a, b):\n    return a + b\n"
+DOUBLE = 'def double(x):\n    print("mine")\n    return 2 * x\n'
+QUADRUPLE = "def quadruple(x):\n    return double(double(x))\n"
+
+
+def test_from_an_empty_folder_to_feedback(student, small, command):
+    assert "begin: tito module start 14" in student.tito("progress").stdout
+
+    # Start: the notebook is there, and a second start leaves it alone.
+    done = student.tito("module", "start", "14", "--no-open")
+    assert done.returncode == 0
+    path = student.cwd / "14_adding" / "14_adding.ipynb"
+    assert done.stdout.strip() == f"new: {path}"
+    before = path.read_bytes()
+    assert "yours" in student.tito("module", "start", "adding", "--no-open").stdout
+    assert path.read_bytes() == before
+
+    # Nothing written, then wrong, then right.
+    done = student.tito("test", "adding")
+    assert done.returncode == 1
+    assert "not written yet" in done.stdout
+    assert "0 of 3 points" in done.stdout
+    student.answer("14_adding", add="def add(a, b):\n    return a - b\n")
+    done = student.tito("test", "14")
+    assert done.returncode == 1
+    assert "1 + 2: expected 3, found -1" in done.stdout
+    done = student.tito("module", "complete", "14")
+    assert done.returncode == 1
+    assert "chapter 14 is not complete yet, and nothing was changed" in done.stderr
+    student.answer("14_adding", add=ADD)
+    assert "all tasks are written" in student.tito("progress").stdout
+    done = student.tito("test", "14")
+    assert done.returncode == 0
+    assert "3 of 3 points" in done.stdout
+    assert "tito module complete 14" in student.tito("progress").stdout
+    assert student.tito("module", "complete", "14").returncode == 0
+
+    # Hand in, and be graded by the instructor's commands.
+    done = student.tito("submit", "14")
+    assert done.returncode == 0, done.stderr
+    archive = student.cwd / "handed_in" / "14_adding.zip"
+    assert f"ready to hand in: {archive}" in done.stdout
+    course_dir = small / "build" / "class"
+    for part in ("source", "release"):
+        shutil.copytree(small / "assignments" / part, course_dir / part)
+    with zipfile.ZipFile(archive) as packed:
+        packed.extractall(course_dir / "submitted" / "ada")
+    where = f"--CourseDirectory.root={course_dir}"
+    for words in (["generate_assignment", "--force"], ["autograde"], ["generate_feedback"]):
+        done = command("nbgrader", *words, where, "14_adding")
+        assert done.returncode == 0, done.stderr
+    done = command("autograder", "report", "14_adding", "--json", "--course-dir", str(course_dir))
+    (row,) = json.loads(done.stdout)
+    assert (row["student"], row["points"], row["to_read"]) == ("ada", 3, 1)
+    assert (course_dir / "feedback" / "ada" / "14_adding" / "14_adding.html").is_file()
+
+
+def test_a_completed_chapter_is_what_import_gives(later_student):
+    code = "from tinytorch.using import eight"
+    student = later_student
+    student.tito("module", "start", "15", "--no-open")
+    student.answer("15_doubling", double=DOUBLE, quadruple=QUADRUPLE)
+    assert student.tito("module", "complete", "15").returncode == 0
+
+    # The reference's own parts use the student's function, too.
+    code = "from tinytorch.doubling import quadruple; from tinytorch.doubling import parts\n"
+    code += "print(quadruple(3), parts.double(1), quadruple.__module__)"
+    done = student.run(code)
+    assert done.stdout.split() == ["mine"] * 3 + ["12", "2", "tinytorch_mine_15_doubling"]
+
+    assert "the reference" in student.tito("use", "reference", "15").stdout
+    assert student.run(code).stdout.split() == ["12", "2", "tinytorch.doubling.parts"]
+    assert student.tito("use", "mine").returncode == 0
+    assert student.run(code).stdout.startswith("mine")
+
+    # A chapter further on runs on the student's own code.
+    student.tito("module", "start", "16", "--no-open")
+    body = "def eight(x):\n    from tinytorch.doubling import double\n"
+    body += "    assert double.__module__.startswith('tinytorch_mine'), double.__module__\n"
+    student.answer("16_using", eight=body + "    return double(4)\n")
+    assert student.tito("test", "16").returncode == 0
+
+
+def test_broken_code_is_told_of_and_can_always_be_switched_off(later_student):
+    student = later_student
+    student.tito("module", "start", "15", "--no-open")
+    student.answer("15_doubling", double=DOUBLE, quadruple=QUADRUPLE)
+    student.tito("module", "complete", "15")
+    (student.home / "mine" / "15_doubling.py").write_text("1 / 0\n")
+    done = student.run("import tinytorch.doubling")
+    last = done.stderr.strip().split("\n")[-1]
+    assert "your chapter 15 cannot be imported (ZeroDivisionError" in last
+    assert "'tito use reference 15' switches it off" in last
+    assert student.tito("progress").returncode == 0
+    assert student.tito("use", "reference", "15").returncode == 0
+    assert student.run("import tinytorch.doubling").returncode == 0
+
+
+def test_in_its_own_chapter_neither_it_nor_a_later_one_can_be_imported(later_student):
+    student = later_student
+    student.tito("module", "start", "15", "--no-open")
+    student.answer(
+        "15_doubling",
+        double="from tinytorch.doubling import double\n",
+        quadruple="from tinytorch.doubling import quadruple\n",
+    )
+    done = student.tito("test", "15")
+    assert done.returncode == 1
+    assert "is what chapter 15_doubling asks you to write" in " ".join(done.stdout.split())
+
+
+def test_the_reference_can_be_tested_where_the_release_has_it(later_student):
+    done = later_student.tito("test", "15", "--reference", "--json")
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["earned"] == 5
+    done = later_student.tito("test", "16", "--reference")
+    assert done.returncode == 2
+    assert "comes with the release after chapter 16" in done.stderr
