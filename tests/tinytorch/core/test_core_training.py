@@ -74,9 +74,9 @@ def test_training_mode_is_given_back():
 
 
 def test_a_loss_that_is_not_finite_ends_the_training():
-    """NaN in the data is reported with the epoch instead of being returned."""
+    """An infinity in the data is reported with the epoch instead of a loss of NaN."""
     spoiled = X.copy()
-    spoiled[3, 2] = np.nan
+    spoiled[3, 2] = np.inf
     with pytest.raises(FloatingPointError, match="loss became nan in epoch 0"):
         train(Linear(4, 3), spoiled, Y, epochs=2)
 

@@ -38,6 +38,7 @@ def codes_product(x: Float32Array, weight: PackedWeight) -> Float32Array:
     >>> codes_product(np.ones((1, 3), dtype=np.float32), weight)
     array([[127., 127., 127.]], dtype=float32)
     """
+    _check_rows(x, weight)
     loop = _compiled_for(weight.bits) if len(x) <= MAX_ROWS_COMPILED else None
     if loop is None:
         return product_in_panels(x, weight)
@@ -57,6 +58,7 @@ def product_in_panels(x: Float32Array, weight: PackedWeight) -> Float32Array:
     >>> product_in_panels(np.ones((1, 3), dtype=np.float32), PackedWeight(np.eye(3)))
     array([[127., 127., 127.]], dtype=float32)
     """
+    _check_rows(x, weight)
     n, m = weight.shape
     # More rows of x need longer panels, or adding up the partial sums would cost most.
     height = -(-max(PANEL_ELEMENTS // m, 4 * len(x), 8) // 8) * 8  # a multiple of 8
@@ -65,6 +67,13 @@ def product_in_panels(x: Float32Array, weight: PackedWeight) -> Float32Array:
         panel = weight.rows(start, start + height).astype(np.float32)  # (height, m)
         out += x[:, start : start + height] @ panel
     return out
+
+
+def _check_rows(x: Float32Array, weight: PackedWeight) -> None:
+    if x.dtype != np.float32:
+        raise TypeError(f"expected rows of float32, got dtype {x.dtype}")
+    if x.ndim != 2 or x.shape[1] != weight.shape[0]:
+        raise ValueError(f"expected rows of shape (N, {weight.shape[0]}), got {x.shape}")
 
 
 def _compiled_for(bits: int) -> Any:
