@@ -45,12 +45,7 @@ def tables() -> list[str]:
 def sparse_layers() -> str:
     """CSR and COO against the dense layer, for every sparsity, with the break-even."""
     rows: list[list[object]] = []
-    notes = [
-        "The limit is 1 / density, as if a weight held cost no more than a dense one.",
-        "Break-even is where the line through two neighbouring sparsities, in the logarithm of the "
-        "speed, crosses 1.",
-        *missing_twins(),
-    ]
+    crossings: list[list[object]] = []
     for n, m in ((784, 256), (1024, 1024)):
         for batch in (1, 64):
             points: list[RatioInterval] = []
@@ -77,8 +72,9 @@ def sparse_layers() -> str:
                         f"{1 / (1 - sparsity):.3g}",
                     ]
                 )
-            notes.append(f"{n}x{m}, {batch} rows: break-even of CSR at {break_even(points)}.")
-    return table(
+            fixed = f"{fixed_cost_us(n, m, batch):.3g}"
+            crossings.append([f"{n}x{m}", batch, break_even(points), fixed])
+    gains_by_sparsity = table(
         "A linear layer without its zeros: faster than dense",
         [
             "layer",
@@ -92,8 +88,32 @@ def sparse_layers() -> str:
             "limit",
         ],
         rows,
-        notes,
+        [
+            "The limit is 1 / density, as if a weight held cost no more than a dense one.",
+            *missing_twins(),
+        ],
     )
+    break_evens = table(
+        "Break-even of CSR",
+        ["layer", "rows", "% zeros", "us of a call that holds one weight"],
+        crossings,
+        [
+            "Where the line through two neighbouring sparsities, in the logarithm of the speed, "
+            "crosses 1.",
+            "A call of the sparse layer costs the last column before it multiplies: where the "
+            "dense layer, its weights in a cache, takes little more, few zeros are too few.",
+        ],
+    )
+    return f"{gains_by_sparsity}\n{break_evens}"
+
+
+def fixed_cost_us(n: int, m: int, batch: int) -> float:
+    """The time of a sparse layer with a single weight, in microseconds."""
+    linear = Linear(n, m, rng=np.random.default_rng(SEED))
+    linear.weight.data[...] = 0
+    linear.weight.data[0, 0] = 1
+    call = forward(SparseLinear(linear), Tensor(random(batch, n)))
+    return 1e3 * timed({DENSE: call, "again": call}, 25)[DENSE].median_ms
 
 
 def zeros_alone() -> str:
@@ -219,11 +239,11 @@ def break_even(points: list[RatioInterval]) -> str:
     """Where the speed crosses 1 between the sparsities of the table."""
     logs = [float(np.log(point.ratio)) for point in points]
     if logs[0] > 0:
-        return f"below {100 * SPARSITIES[0]:g} %"
+        return f"below {100 * SPARSITIES[0]:g}"
     for (low, high), (before, after) in zip(pairwise(SPARSITIES), pairwise(logs), strict=True):
         if before <= 0 < after:
-            return f"{100 * (low + (high - low) * -before / (after - before)):.0f} %"
-    return f"above {100 * SPARSITIES[-1]:g} %"
+            return f"{100 * (low + (high - low) * -before / (after - before)):.0f}"
+    return f"above {100 * SPARSITIES[-1]:g}"
 
 
 def entropy(p: float) -> float:

@@ -68,7 +68,6 @@ def one_row() -> str:
         arms["reading int8 (limit)"] = reading(codes)
         times = timed(arms, 60 if n < 4096 else 25)
         float_time, int8_time = (times[f"reading {what} (limit)"] for what in ("float32", "int8"))
-        float_time, int8_time = (times[f"reading {what} (limit)"] for what in ("float32", "int8"))
         read = over(float_time, int8_time)
         for name, latency in times.items():
             if not name.startswith("reading"):
@@ -186,7 +185,7 @@ def sizes() -> str:
         )
     return table(
         "Bytes of the MLP 784-256-10, per channel and symmetric",
-        ["bits", "bytes held", "smaller", "bytes of the npz file", "smaller", "limit"],
+        ["bits", "bytes held", "smaller", "bytes of the npz file", "file smaller", "limit"],
         rows,
         ["What is missing to the limit: 4 bytes of scale and 4 of bias for each of 266 outputs."],
     )

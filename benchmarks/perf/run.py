@@ -13,12 +13,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from summary import summary
 from threadpoolctl import threadpool_limits
 
 from tinytorch.benchmarking import system_info
 
 HERE = Path(__file__).resolve().parent
-NO_TOPIC = {"run", "report"}
+NO_TOPIC = {"run", "report", "summary"}
 # Those after a topic use its words; a topic not named here comes last.
 ORDER = ("overhead", "profiling", "quantization", "compression", "memoization", "acceleration")
 HEAD = """# What the techniques gain
@@ -28,6 +29,9 @@ A ratio is baseline / candidate from interleaved arms of one run, with its 95 % 
 Above 1 the candidate is faster.
 A star: not resolved, the interval touches 1 +- 2 %, which places in memory alone can cost.
 BLAS was held at one thread except where a table says otherwise.
+
+What was asked, and what came out, read off the tables below; a ratio stands with its interval:
+
 """
 
 
@@ -116,7 +120,11 @@ def split_sections(text: str) -> dict[str, str]:
 
 def join_sections(sections: dict[str, str]) -> str:
     """The whole file."""
-    return HEAD + "".join(f"\n## {name}\n\n{text}" for name, text in sections.items())
+    return (
+        HEAD
+        + summary(sections)
+        + "".join(f"\n## {name}\n\n{text}" for name, text in sections.items())
+    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ def tables():
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with the runner and two topics."""
-    for name in ("run.py", "report.py"):
+    for name in ("run.py", "report.py", "summary.py"):
         shutil.copy(PERF / name, tmp_path)
     for name in ("alpha", "memoization"):
         (tmp_path / f"{name}.py").write_text(TOPIC.format(title=name.title()), encoding="utf-8")

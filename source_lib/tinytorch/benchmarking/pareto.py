@@ -15,7 +15,10 @@ def pareto_frontier(costs: ArrayLike) -> NDArray[np.bool_]:
     >>> pareto_frontier([[1.0, 9.0], [2.0, 5.0], [3.0, 5.0], [4.0, 1.0]]).tolist()
     [True, True, False, True]
     """
-    table = np.asarray(costs, dtype=np.float64)
+    table = np.asarray(costs)
+    if table.dtype.kind not in "fiub":
+        raise TypeError(f"Expected costs that are real numbers, got dtype {table.dtype}.")
+    table = table.astype(np.float64)
     if table.ndim != 2 or np.isnan(table).any():
         raise ValueError(f"Expected costs (n, d) without NaN, got shape {table.shape}.")
     on_frontier = np.empty(len(table), dtype=bool)

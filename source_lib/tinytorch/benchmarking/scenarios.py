@@ -11,6 +11,7 @@ each and costs some 60 ns.
 The garbage collector runs as it would in use.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from tinytorch.benchmarking.result import BenchmarkResult
 from tinytorch.benchmarking.timing import NS_PER_MS, Clock, min_samples_for_percentile
+from tinytorch.core.checks import checked_size
 
 Predict = Callable[[Any], object]
 
@@ -220,11 +222,15 @@ def poisson_arrivals_ns(
 
     The gaps are independent and exponential with mean 1 / `per_second`, which is what many
     independent users together look like.
+    Raises ValueError for a rate that is not above 0 or a count below 1.
 
     >>> arrivals = poisson_arrivals_ns(1000, 10_000, seed=0)
     >>> round(float(np.diff(arrivals).mean() / 1e6), 1)  # the mean gap in ms
     1.0
     """
+    if not 0 < per_second < math.inf:
+        raise ValueError(f"Arrivals need a rate above 0 a second, got {per_second}.")
+    checked_size("number of arrivals", count)
     gaps_s = np.random.default_rng(seed).exponential(1 / per_second, count)  # (count,)
     arrivals: NDArray[np.int64] = np.round(np.cumsum(gaps_s) * NS_PER_S).astype(np.int64)
     return arrivals

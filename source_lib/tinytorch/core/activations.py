@@ -92,12 +92,13 @@ def softmax(x: Tensor | ArrayLike, axis: int = -1) -> Tensor:
     The largest element is subtracted first: it cancels in the fraction, and exp stays at most 1
     (Goodfellow, Bengio, Courville 2016, Deep Learning, section 4.1).
     An element of -inf gets probability 0; a slice of nothing but -inf gives NaN.
-    Raises numpy.exceptions.AxisError (a ValueError) for an axis that ``x`` does not have.
+    Raises ValueError for an axis that ``x`` does not have.
 
     >>> softmax([1000.0, 1000.0]).numpy()
     array([0.5, 0.5], dtype=float32)
     """
     x = as_tensor(x)
+    _check_axis(x, axis)
     p = np.exp(x.data - x.data.max(axis=axis, keepdims=True))
     p /= p.sum(axis=axis, keepdims=True)
     out = wrap(p)
@@ -115,12 +116,13 @@ def log_softmax(x: Tensor | ArrayLike, axis: int = -1) -> Tensor:
     """Return x - log(sum(exp(x))) along ``axis``, in the shape of ``x``.
 
     Exact where the logarithm of ``softmax`` would be -inf, since no small number is rounded to 0.
-    Raises numpy.exceptions.AxisError (a ValueError) for an axis that ``x`` does not have.
+    Raises ValueError for an axis that ``x`` does not have.
 
     >>> log_softmax([0.0, -200.0]).numpy()
     array([   0., -200.], dtype=float32)
     """
     x = as_tensor(x)
+    _check_axis(x, axis)
     log_p = log_softmax_array(x.data, axis)
     out = wrap(log_p)
     if needs_grad(x):
@@ -137,6 +139,11 @@ def log_softmax_array(x: Array, axis: int = -1) -> Array:
     shifted: Array = x - x.max(axis=axis, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
     return shifted
+
+
+def _check_axis(x: Tensor, axis: int) -> None:
+    if not -x.ndim <= axis < x.ndim:
+        raise ValueError(f"expected an axis of shape {x.shape}, got {axis}")
 
 
 class ReLU(Module):

@@ -42,12 +42,15 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     ``q`` is (B, H, T, D), ``k`` and ``v`` are (B, H, S, D) with S >= T, the result is (B, H, T, D).
     The queries are the last T of the S positions: query t sees the keys 0 to S - T + t.
     Source: Vaswani et al. 2017, Attention Is All You Need, equation 1.
-    Raises ValueError for shapes that do not fit each other.
+    Raises TypeError for what is no Tensor, ValueError for shapes that do not fit each other.
 
     >>> x = Tensor([[[[1.0], [3.0]]]])
     >>> causal_attention(x * 0, x * 0, x).numpy().ravel()
     array([1., 2.], dtype=float32)
     """
+    for x in (q, k, v):
+        if not isinstance(x, Tensor):
+            raise TypeError(f"expected Tensors as q, k and v, got {type(x).__name__}")
     _check_shapes(q.shape, k.shape, v.shape)
     scale = q.shape[-1] ** -0.5
     P = attention_weights(q.data, k.data)  # (B, H, T, S)

@@ -180,6 +180,19 @@ def _tensors(root: Module) -> Iterator[tuple[str, Tensor]]:
                 yield prefix + name, value
 
 
+def checked_module(name: str, value: Any) -> Module:
+    """Return ``value`` if it is a Module.
+
+    Raises TypeError for anything else, by ``name``.
+
+    >>> checked_module("model", Module()).training
+    True
+    """
+    if not isinstance(value, Module):
+        raise TypeError(f"expected a Module as {name}, got {type(value).__name__}")
+    return value
+
+
 def _walk(root: Module) -> Iterator[tuple[str, Module]]:
     """Yield (prefix of names, module) depth first, each module once, so cycles end."""
     seen: set[int] = set()

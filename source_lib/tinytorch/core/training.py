@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from tinytorch.core.data import DataLoader, TensorDataset
 from tinytorch.core.losses import cross_entropy
-from tinytorch.core.module import Module
+from tinytorch.core.module import Module, checked_module
 from tinytorch.core.optimizers import Adam, Optimizer
 from tinytorch.core.tensor import Tensor, as_float32
 
@@ -34,8 +34,9 @@ def train(
     model maps (B, T) to logits (B, T, C).
     Without an ``optimizer`` Adam is used with ``lr`` (3e-3 by default).
     ``seed`` fixes the order of the batches, so equal weights and seed give equal results.
-    Raises ValueError for lengths that differ or are 0, for counts below 1 and for ``lr`` given
-    beside an optimizer, FloatingPointError when the loss becomes NaN or infinite.
+    Raises TypeError for a model that is no Module, ValueError for lengths that differ or are 0, NaN
+    in ``X``, counts below 1 and ``lr`` given beside an optimizer, FloatingPointError when the loss
+    becomes NaN or infinite.
 
     >>> from tinytorch.core.layers import Linear
     >>> X, y = np.eye(4), np.arange(4)
@@ -43,6 +44,7 @@ def train(
     >>> len(losses), losses[-1] < losses[0]
     (20, True)
     """
+    checked_module("model", model)
     data = _checked_data(X, y)
     if epochs < 1 or batch_size < 1:
         raise ValueError(f"expected epochs and batch_size from 1, got {epochs} and {batch_size}")
@@ -91,4 +93,6 @@ def _checked_data(X: ArrayLike, y: ArrayLike) -> TensorDataset:
     if not fits or len(inputs) == 0:
         wanted = "X (N, ...) and y (N,), or integers (N, T) for both"
         raise ValueError(f"expected {wanted}, got {inputs.shape} and {labels.shape}")
+    if inputs.dtype == np.float32 and np.isnan(inputs).any():
+        raise ValueError("expected X without NaN, which would make every weight NaN")
     return TensorDataset(inputs, labels)

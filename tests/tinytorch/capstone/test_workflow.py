@@ -1,4 +1,4 @@
-"""The workflow goes through the whole tier: profile, prune, benchmark, submit."""
+"""The workflow goes through the whole tier: profile, quantise, prune, benchmark, submit."""
 
 import pytest
 
@@ -11,13 +11,15 @@ from tinytorch.capstone import (
 
 @pytest.mark.slow
 def test_the_workflow_says_what_every_step_found(tmp_path):
-    """Zeros in a dense model save no byte, neurons taken out do; both were measured."""
+    """Zeros in a dense model save no byte, codes and neurons taken out do; all were measured."""
     said = []
     path = tmp_path / "submission.json"
     submission = run_optimization_workflow_example(path, show=said.append)
-    profile, baseline, zeros, neurons, *_ = said
+    profile, baseline, int8, zeros, neurons, *_ = said
     assert profile.startswith("tinytorch.perf.profiling: 9610 parameters, ")
     assert baseline.startswith("baseline: 38440 bytes, 1.00x as fast (baseline), +0.0 points")
+    codes, scales, biases = 64 * 128 + 128 * 10, 4 * 138, 4 * 138
+    assert int8.startswith(f"8 bits: {codes + scales + biases} bytes, ")
     assert zeros.startswith("half zeros: 38440 bytes, ")
     assert neurons.startswith("half neurons: 19240 bytes, ")
     assert said[-1] == f"Saved to {path}"

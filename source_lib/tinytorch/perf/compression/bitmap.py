@@ -24,8 +24,8 @@ class BitmapLinear(Module):
     pruning and quantisation both pay: (1 + density bits) / 8 bytes a weight.
     The dense weight is rebuilt for each call, which takes time and no lasting memory.
     (..., in_features) -> (..., out_features); gradients reach x and the bias.
-    Raises TypeError for what is neither of the two layers, ValueError for a QuantizedLinear that
-    also rounds its inputs.
+    Raises TypeError for what is neither of the two layers, ValueError for NaN weights and for a
+    QuantizedLinear that also rounds its inputs.
 
     >>> linear = Linear(32, 8, bias=False)
     >>> linear.weight.data[8:] = 0
@@ -43,6 +43,8 @@ class BitmapLinear(Module):
         weight: Array
         if isinstance(layer, Linear):
             weight = layer.weight.data
+            if np.isnan(weight).any():
+                raise ValueError("expected weights that are numbers, got NaN")
             present = weight != 0
             self.values: Array = weight[present]
             self.arrays: dict[str, Array] = {}

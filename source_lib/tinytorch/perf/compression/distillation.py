@@ -74,6 +74,8 @@ class KnowledgeDistillation:
         if epochs < 1:
             raise ValueError(f"expected epochs from 1, got {epochs}")
         inputs = as_float32(X)
+        if np.isnan(inputs).any():
+            raise ValueError("expected X without NaN, which would make every weight NaN")
         data = TensorDataset(inputs, y, self.teacher_logits(inputs))
         loader = DataLoader(data, batch_size, shuffle=True, seed=seed)
         optimizer = Adam(self.student.parameters(), lr)
@@ -122,6 +124,8 @@ def soft_loss(
     0.0
     """
     teacher, T = as_tensor(teacher_logits), temperature
+    if not (T > 0 and math.isfinite(T)):
+        raise ValueError(f"expected a finite temperature above 0, got {T}")
     if student_logits.shape != teacher.shape or teacher.ndim != 2:
         shapes = f"{student_logits.shape} and {teacher.shape}"
         raise ValueError(f"expected logits (N, C) of one shape, got {shapes}")

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from tinytorch.core.conv import Conv2d
 from tinytorch.core.layers import Linear
-from tinytorch.core.module import Module
+from tinytorch.core.module import Module, checked_module
 from tinytorch.core.optimizers import Adam, Optimizer
 from tinytorch.core.training import DEFAULT_LR, train
 
@@ -58,5 +58,6 @@ def fine_tune(
 
     Arguments and errors are those of ``tinytorch.core.training.train``.
     """
+    checked_module("model", model)
     optimizer = KeepZeros(Adam(model.parameters(), lr), model)
     return train(model, X, y, epochs=epochs, batch_size=batch_size, seed=seed, optimizer=optimizer)

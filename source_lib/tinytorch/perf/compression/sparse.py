@@ -52,6 +52,8 @@ def to_coo(matrix: Tensor | ArrayLike) -> COO:
     dense = matrix.data if isinstance(matrix, Tensor) else as_float32(matrix)
     if dense.ndim != 2:
         raise ValueError(f"expected a matrix (m, n), got shape {dense.shape}")
+    if np.isnan(dense).any():
+        raise ValueError("expected a matrix of numbers, got NaN")
     rows, columns = np.nonzero(dense)
     return COO(dense[rows, columns], rows.astype(np.int32), columns.astype(np.int32))
 
@@ -78,6 +80,9 @@ def coo_product(x: Float32Array, coo: COO, m: int) -> Float32Array:
     >>> coo_product(np.ones((1, 2), dtype=np.float32), to_coo([[0.0, 5.0], [7.0, 8.0]]), m=2)
     array([[ 5., 15.]], dtype=float32)
     """
+    _check_rows(x)
+    if coo.rows.size and (coo.rows.max() >= m or coo.columns.max() >= x.shape[1]):
+        raise ValueError(f"expected COO lists of a matrix ({m}, {x.shape[1]}), got others")
     if scipy_available():
         places = coo.values, (coo.rows, coo.columns)
         return _times_columns(_scipy_sparse().coo_array(places, shape=(m, x.shape[1])), x)
@@ -96,6 +101,7 @@ def csr_product(x: Float32Array, csr: CSR) -> Float32Array:
     >>> csr_product(np.ones((1, 2), dtype=np.float32), to_csr([[0.0, 5.0], [7.0, 8.0]]))
     array([[ 5., 15.]], dtype=float32)
     """
+    _check_rows(x)
     check_csr(csr, x.shape[1])
     fast = fast_csr_product(x, csr, scipy_csr(csr, x.shape[1]))
     if fast is not None:
@@ -106,6 +112,13 @@ def csr_product(x: Float32Array, csr: CSR) -> Float32Array:
         row = slice(csr.starts[i], csr.starts[i + 1])
         out[:, i] = x[:, csr.columns[row]] @ csr.values[row]
     return out
+
+
+def _check_rows(x: Float32Array) -> None:
+    if x.dtype != np.float32:
+        raise TypeError(f"expected rows of float32, got dtype {x.dtype}")
+    if x.ndim != 2:
+        raise ValueError(f"expected rows of shape (N, n), got {x.shape}")
 
 
 def check_csr(csr: CSR, n: int) -> None:

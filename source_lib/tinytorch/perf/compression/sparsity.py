@@ -7,7 +7,7 @@ import numpy as np
 from tinytorch.core.autograd import Array
 from tinytorch.core.conv import Conv2d
 from tinytorch.core.layers import Linear
-from tinytorch.core.module import Module
+from tinytorch.core.module import Module, checked_module
 
 
 def measure_sparsity(model: Module) -> float:
@@ -36,7 +36,7 @@ def weight_arrays(model: Module) -> list[Array]:
     [(3, 2)]
     """
     arrays = []
-    for module in model.modules():
+    for module in checked_module("model", model).modules():
         if isinstance(module, Linear | Conv2d):
             arrays.append(module.weight.data)
         elif hasattr(module, "dense_weight"):

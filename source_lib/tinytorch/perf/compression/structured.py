@@ -14,7 +14,7 @@ from tinytorch.core.autograd import Array, no_grad
 from tinytorch.core.conv import Conv2d, Flatten, MaxPool2d
 from tinytorch.core.dropout import Dropout
 from tinytorch.core.layers import Linear, Sequential
-from tinytorch.core.module import Module
+from tinytorch.core.module import Module, checked_module
 from tinytorch.core.tensor import Float32Array, Tensor
 from tinytorch.perf.rewrite import replace_layers
 
@@ -71,9 +71,12 @@ def unit_importance(first: Weighted, second: Weighted) -> Float32Array:
     >>> unit_importance(first, second)
     array([5., 2.], dtype=float32)
     """
+    units = _checked_units(first, second)
     weights_in = _by_unit_out(first)  # (units, ...)
-    weights_out = _by_unit_in(second, len(weights_in))  # (units, ...)
+    weights_out = _by_unit_in(second, units)  # (units, ...)
     importance: Float32Array = _norms(weights_in) * _norms(weights_out)
+    if np.isnan(importance).any():
+        raise ValueError("expected weights that are numbers, got NaN")
     return importance
 
 
@@ -92,9 +95,25 @@ def remove_units(first: Weighted, second: Weighted, kept: ArrayLike) -> None:
     places = np.asarray(kept)
     if places.ndim != 1 or places.size == 0:
         raise ValueError(f"expected the numbers of units to keep (k,), got shape {places.shape}")
-    units = first.out_features if isinstance(first, Linear) else first.out_channels
+    units = _checked_units(first, second)
+    if places.dtype.kind not in "iu":
+        raise TypeError(f"expected integers as numbers of units, got dtype {places.dtype}")
+    if places.min() < -units or places.max() >= units:
+        raise IndexError(f"expected numbers of units below {units}, got {places.max()}")
     _keep_inputs(second, places, units)
     _keep_outputs(first, places)
+
+
+def _checked_units(first: Weighted, second: Weighted) -> int:
+    for layer in (first, second):
+        if not isinstance(layer, Weighted):
+            raise TypeError(f"expected a Linear or Conv2d, got {type(layer).__name__}")
+    units = first.out_features if isinstance(first, Linear) else first.out_channels
+    read = second.in_features if isinstance(second, Linear) else second.in_channels
+    # After Flatten a Linear reads several elements of each filter.
+    if read != units and (isinstance(second, Conv2d) or isinstance(first, Linear) or read % units):
+        raise ValueError(f"expected a layer that reads {units} units, got {second!r}")
+    return units
 
 
 def hidden_pairs(module: Module) -> list[Pair]:
@@ -103,7 +122,7 @@ def hidden_pairs(module: Module) -> list[Pair]:
     >>> [pair[0] for pair in hidden_pairs(Sequential(Linear(4, 3), ReLU(), Linear(3, 2)))]
     [Linear(4, 3)]
     """
-    pairs = _pairs_below(module)
+    pairs = _pairs_below(checked_module("module", module))
     known = type(module).forward is Sequential.forward or not pairs
     return pairs if known or _calls_in_order(module, pairs) else []
 

@@ -119,6 +119,7 @@ def create_kv_cache(model: GPT, batch_size: int = 1, max_seq_len: int | None = N
     >>> create_kv_cache(model).get_memory_usage()["bytes_per_position"]
     192
     """
+    _check_model(model)
     length = model.max_seq_len if max_seq_len is None else max_seq_len
     if length > model.max_seq_len:
         raise ValueError(f"expected max_seq_len up to {model.max_seq_len}, got {length}")
@@ -151,4 +152,10 @@ def disable_kv_cache(model: GPT) -> None:
 
     Without a cache nothing changes.
     """
+    _check_model(model)
     model.cache = None
+
+
+def _check_model(model: GPT) -> None:
+    if not isinstance(model, GPT):
+        raise TypeError(f"expected a GPT, got {type(model).__name__}")

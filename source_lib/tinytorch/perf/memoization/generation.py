@@ -80,6 +80,8 @@ def sample_next(
 
 
 def _checked_prompt(model: GPT, prompt_tokens: ArrayLike, max_new_tokens: int) -> NDArray[np.int64]:
+    if not isinstance(model, GPT):
+        raise TypeError(f"expected a GPT, got {type(model).__name__}")
     tokens = checked_indices("prompt_tokens", prompt_tokens, model.vocab_size).astype(np.int64)
     if tokens.ndim not in (1, 2) or tokens.size == 0:
         raise ValueError(f"expected prompt_tokens (B, T) or (T,), not empty, got {tokens.shape}")
@@ -100,6 +102,8 @@ def _checked_prompt(model: GPT, prompt_tokens: ArrayLike, max_new_tokens: int) -
 
 
 def _check_sampling(logits: Array, temperature: float, top_k: int | None) -> None:
+    if logits.dtype.kind != "f":
+        raise TypeError(f"expected logits of floats, got dtype {logits.dtype}")
     if logits.ndim != 2 or logits.shape[-1] == 0 or not np.isfinite(logits).all():
         raise ValueError(f"expected finite logits (B, V), got shape {logits.shape} or NaN")
     if not (math.isfinite(temperature) and temperature >= 0):

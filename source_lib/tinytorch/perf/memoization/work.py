@@ -38,6 +38,10 @@ def forward_flops(model: GPT, new_positions: int, past_positions: int = 0) -> in
     >>> forward_flops(model, 4), forward_flops(model, 1, past_positions=3)
     (13952, 3488)
     """
+    if not isinstance(model, GPT):
+        raise TypeError(f"expected a GPT, got {type(model).__name__}")
+    checked_size("new_positions", new_positions)
+    checked_size("past_positions", past_positions, smallest=0)
     d, L, V = model.embed_dim, model.num_layers, model.vocab_size
     seen = new_positions + past_positions
     return new_positions * (L * (24 * d * d + 4 * d * seen) + 2 * d * V)

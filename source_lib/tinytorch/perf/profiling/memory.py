@@ -32,6 +32,8 @@ def traced_peak(fn: Callable[[], object]) -> TracedMemory:
     >>> 24_000 <= peak < 26_000, 8_000 <= held < 9_000
     (True, True)
     """
+    if not callable(fn):
+        raise TypeError(f"expected a function to run, got {type(fn).__name__}")
     with tracing():
         tracemalloc.reset_peak()
         start, _ = tracemalloc.get_traced_memory()

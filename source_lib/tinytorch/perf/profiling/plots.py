@@ -26,6 +26,8 @@ def plot_roofline(roofline: Roofline, layers: Sequence[Mapping[str, Any]] = ()) 
     Layers without operations or without bytes to move have no place in the plot; those that take
     less than 5 % of the time have no label.
     """
+    if not isinstance(roofline, Roofline):
+        raise TypeError(f"expected a Roofline, got {type(roofline).__name__}")
     import matplotlib.pyplot as plt
 
     shown = [row for row in layers if row["flops"] and row["bytes_moved"]]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.checks import checked_size
-from tinytorch.core.module import Module
+from tinytorch.core.module import Module, checked_module
 from tinytorch.perf.profiling.backward import backward_figures
 from tinytorch.perf.profiling.hooks import inference, wrapped_forward
 from tinytorch.perf.profiling.inputs import model_input
@@ -51,7 +51,8 @@ class Profiler:
         >>> Profiler().count_parameters(Linear(3, 2))
         8
         """
-        return sum(parameter.data.size for parameter in model.parameters())
+        parameters = checked_module("model", model).parameters()
+        return sum(parameter.data.size for parameter in parameters)
 
     def count_flops(self, model: Module, input_shape: Any) -> int:
         """Return the floating-point operations of one forward pass, the whole batch included.

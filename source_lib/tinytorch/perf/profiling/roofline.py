@@ -17,6 +17,8 @@ from typing import Literal
 
 import numpy as np
 
+from tinytorch.core.checks import checked_size
+
 Bound = Literal["memory", "compute"]
 Clock = Callable[[], int]
 
@@ -117,7 +119,10 @@ def measure_roofline(
     A roof is an upper limit, hence the best of many short passes rather than the mean, in several
     rounds over all sizes, so that one busy moment spoils none; a machine that is busy all the time
     shows a lower roof than it has.
+    Raises TypeError or ValueError for a size that is no positive integer.
     """
+    for size in (*working_sets, *product_sizes):
+        checked_size("size to measure", size)
     peak, bandwidths = 0.0, dict.fromkeys(working_sets, 0.0)
     for _ in range(ROUNDS):
         peak = max(peak, *(_product_rate(n) for n in product_sizes))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.autograd import Array
-from tinytorch.core.module import Module
+from tinytorch.core.module import Module, checked_module
 
 PERCENTILES = (10, 25, 50, 75, 90)
 
@@ -31,7 +31,8 @@ def analyze_weight_distribution(
     >>> figures["total"]["count"], figures["parameters"]["bias"]["zero_fraction"]
     (8, 1.0)
     """
-    parameters = {name: tensor.data for name, tensor in model.named_parameters()}
+    named = checked_module("model", model).named_parameters()
+    parameters = {name: tensor.data for name, tensor in named}
     if not parameters:
         raise ValueError(f"expected a model with parameters, {type(model).__name__} has none")
     if not all(0 <= q <= 100 for q in percentiles):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinytorch.core.autograd import Array
-from tinytorch.core.module import Module
+from tinytorch.core.module import Module, checked_module
 from tinytorch.core.tensor import Tensor
 from tinytorch.perf.profiling.hooks import LayerCall
 
@@ -37,7 +37,8 @@ def bytes_moved(layer: Module, inputs: Any, output: Any) -> int:
     >>> bytes_moved(ReLU(), (Tensor([1.0, 2.0]),), Tensor([1.0, 2.0]))
     16
     """
-    return layer.size_bytes() + sum(array.nbytes for array in arrays_in((inputs, output)))
+    held = checked_module("layer", layer).size_bytes()
+    return held + sum(array.nbytes for array in arrays_in((inputs, output)))
 
 
 def arrays_in(value: Any) -> Iterator[Array]:

@@ -115,10 +115,10 @@ def quantize(x: Tensor | ArrayLike, scale: Scale, zero_point: ZeroPoint, bits: i
     array([-4,  1,  1,  7], dtype=int8)
     """
     smallest, largest = code_range(bits)
-    if not np.all(np.asarray(scale) > 0):
-        raise ValueError("expected a scale above 0, got another")
+    x = finite_array(x)
+    check_scale(scale, zero_point, x.shape)
     with np.errstate(over="ignore"):  # an infinite quotient is clipped like any outlier
-        codes = np.rint(finite_array(x) / scale) + zero_point
+        codes = np.rint(x / scale) + zero_point
     clipped: Codes = np.clip(codes, smallest, largest).astype(np.int8)
     return clipped
 
@@ -129,9 +129,26 @@ def dequantize(q: Codes, scale: Scale, zero_point: ZeroPoint) -> Float32Array:
     >>> dequantize(np.array([-4, 1, 7], dtype=np.int8), 0.25, 0)
     array([-1.  ,  0.25,  1.75], dtype=float32)
     """
+    if q.dtype.kind not in "iu":
+        raise TypeError(f"expected integer codes, got dtype {q.dtype}")
+    check_scale(scale, zero_point, q.shape)
     # In float32, since the difference of two codes does not fit into int8.
     steps = q.astype(np.float32) - np.asarray(zero_point, dtype=np.float32)
     return np.asarray(steps * np.asarray(scale, dtype=np.float32))
+
+
+def check_scale(scale: Scale, zero_point: ZeroPoint, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless the scale is above 0, and both fit an array of that shape.
+
+    >>> check_scale(0.5, 0, (2, 3))
+    """
+    if not np.all(np.asarray(scale) > 0):
+        raise ValueError("expected a scale above 0, got another")
+    for value in (scale, zero_point):
+        sizes = np.shape(value)
+        ends = zip(sizes[::-1], shape[::-1], strict=False)
+        if len(sizes) > len(shape) or any(a not in (1, b) for a, b in ends):
+            raise ValueError(f"expected scale and zero_point to fit {shape}, got shape {sizes}")
 
 
 def code_range(bits: int) -> tuple[int, int]:
@@ -174,7 +191,10 @@ def checked_range(low: ArrayLike, high: ArrayLike) -> tuple[NDArray[Any], NDArra
     >>> checked_range(1, 2)
     (array(1.), array(2.))
     """
-    low, high = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    low, high = np.asarray(low), np.asarray(high)
+    if low.dtype.kind not in "fiu" or high.dtype.kind not in "fiu":
+        raise TypeError(f"expected real numbers, got dtype {low.dtype} and {high.dtype}")
+    low, high = low.astype(np.float64), high.astype(np.float64)
     if low.shape != high.shape:
         raise ValueError(f"expected low and high of one shape, got {low.shape} and {high.shape}")
     if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= high).all()):

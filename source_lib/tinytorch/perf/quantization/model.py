@@ -13,7 +13,7 @@ from tinytorch.core.autograd import Array, no_grad
 from tinytorch.core.conv import Conv2d
 from tinytorch.core.embedding import Embedding
 from tinytorch.core.layers import Linear
-from tinytorch.core.module import Module
+from tinytorch.core.module import Module, checked_module
 from tinytorch.core.tensor import Tensor, as_tensor
 from tinytorch.perf.quantization.affine import code_range
 from tinytorch.perf.quantization.calibration import Calibration
@@ -100,7 +100,8 @@ def calibrate_model(
     The layers run with float32 inputs meanwhile, so that one range does not depend on another.
     Raises ValueError for a model without such a layer, or one that ``samples`` never reach.
     """
-    layers = [m for m in model.modules() if isinstance(m, QuantizedLinear)]
+    modules = checked_module("model", model).modules()
+    layers = [m for m in modules if isinstance(m, QuantizedLinear)]
     if not layers:
         raise ValueError("expected a model with a QuantizedLinear to calibrate")
     for layer in layers:
@@ -145,7 +146,8 @@ def compare_model_sizes(original: Module, quantized: Module) -> dict[str, float]
     >>> sizes["original_bytes"], sizes["quantized_bytes"], round(sizes["compression_ratio"], 2)
     (263168, 67584, 3.89)
     """
-    before, after = original.size_bytes(), quantized.size_bytes()
+    before = checked_module("original", original).size_bytes()
+    after = checked_module("quantized", quantized).size_bytes()
     return {
         "original_bytes": before,
         "quantized_bytes": after,

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tinytorch.core.checks import checked_size
 from tinytorch.perf.quantization.affine import code_range
 
 Bytes = NDArray[np.uint8]
@@ -76,7 +77,8 @@ def packed_length(n: int, bits: int) -> int:
     >>> packed_length(3, 4), packed_length(8, 3)
     (2, 3)
     """
-    return (n * bits + 7) // 8
+    code_range(bits)
+    return (checked_size("number of codes", n, smallest=0) * bits + 7) // 8
 
 
 def _check_codes(codes: NDArray[Any], bits: int) -> None:

@@ -401,5 +401,5 @@ def test_shapes_that_are_none_are_refused(shape):
 
 
 def test_what_is_no_model_is_refused():
-    with pytest.raises(TypeError, match="expected a Module to look into, got int"):
+    with pytest.raises(TypeError, match="expected a Module as model, got int"):
         Profiler().count_flops(5, np.ones(3))
