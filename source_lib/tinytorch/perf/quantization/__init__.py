@@ -26,6 +26,7 @@ from tinytorch.perf.quantization.model import (
     compare_model_sizes,
     quantize_model,
 )
+from tinytorch.perf.quantization.noise import signal_to_noise_db
 from tinytorch.perf.quantization.packing import pack_codes, packed_length, unpack_codes
 from tinytorch.perf.quantization.products import codes_product, product_in_panels
 from tinytorch.perf.quantization.storage import PackedWeight
@@ -54,5 +55,6 @@ __all__ = [
     "quantize",
     "quantize_int8",
     "quantize_model",
+    "signal_to_noise_db",
     "unpack_codes",
 ]

@@ -29,7 +29,7 @@ def pack_codes(codes: NDArray[Any], bits: int) -> Bytes:
     >>> pack_codes(np.array([1, 2, 3]), bits=4)
     array([33,  3], dtype=uint8)
     """
-    _check_codes(codes, bits)
+    check_codes(codes, bits)
     n, *rest = codes.shape
     groups = -(-n // 8)
     eights = np.zeros((groups * 8, *rest), dtype=np.uint8)
@@ -53,7 +53,7 @@ def unpack_codes(packed: Bytes, bits: int, n: int) -> Bytes:
     >>> unpack_codes(np.array([33, 3], dtype=np.uint8), bits=4, n=3)
     array([1, 2, 3], dtype=uint8)
     """
-    _check_packed(packed, bits, n)
+    check_packed(packed, bits, n)
     rest = packed.shape[1:]
     groups = -(-n // 8)
     whole = packed
@@ -81,7 +81,8 @@ def packed_length(n: int, bits: int) -> int:
     return (checked_size("number of codes", n, smallest=0) * bits + 7) // 8
 
 
-def _check_codes(codes: NDArray[Any], bits: int) -> None:
+def check_codes(codes: NDArray[Any], bits: int) -> None:
+    """Refuse what are no integers (n, ...) in [0, 2^bits): TypeError or ValueError."""
     code_range(bits)
     if codes.dtype.kind not in "iu":
         raise TypeError(f"expected integer codes, got dtype {codes.dtype}")
@@ -92,7 +93,8 @@ def _check_codes(codes: NDArray[Any], bits: int) -> None:
         raise ValueError(f"expected codes from 0 to {2**bits - 1}, got {found}")
 
 
-def _check_packed(packed: Bytes, bits: int, n: int) -> None:
+def check_packed(packed: Bytes, bits: int, n: int) -> None:
+    """Refuse what are not the uint8 bytes of ``n`` codes: TypeError or ValueError."""
     code_range(bits)
     if packed.dtype != np.uint8:
         raise TypeError(f"expected uint8 bytes, got dtype {packed.dtype}")
