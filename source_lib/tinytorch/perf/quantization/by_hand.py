@@ -42,7 +42,7 @@ class QuantizedLinear(Module):
         scale, zero_point = quantization_parameters(low, high, bits, symmetric=True)
         codes: Array = quantize(linear.weight, scale, zero_point, bits)
         if bits < 8:
-            codes = pack_codes(codes.astype(np.int16) + 2 ** (bits - 1), bits)
+            codes = pack_codes(codes + 2 ** (bits - 1), bits)  # counted from 0
         self.bits = bits
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.codes, self.scale = codes, np.asarray(scale)
