@@ -799,10 +799,10 @@ def check_model_output(student):
 
 def check_model_deep(student):
     """Every Linear is replaced, also one inside of other modules; nothing else is."""
-    inner = Sequential(Linear(12, 12), ReLU(), Sequential(Linear(12, 6)))
+    inner = Sequential(Linear(12, 12), ReLU(), Sequential(Linear(12, 6, bias=False)))
     model = Sequential(inner, ReLU(), Linear(6, 3))
     small = student.quantize_model(model, 8)
-    expected = (144 + 8 * 12) + (72 + 8 * 6) + (18 + 8 * 3)
+    expected = (144 + 8 * 12) + (72 + 4 * 6) + (18 + 8 * 3)
     assert small.size_bytes() == expected, (
         "every Linear must be replaced, however deep in the model it stands"
     )
