@@ -15,6 +15,7 @@ from tinytorch.models import tiny_gpt
 from tinytorch.perf.fast import numba_available, numpy_only
 from tinytorch.perf.memoization import (
     create_kv_cache,
+    decode_step,
     disable_kv_cache,
     enable_kv_cache,
     forward_flops,
@@ -22,7 +23,7 @@ from tinytorch.perf.memoization import (
     generation_flops,
     memoize,
 )
-from tinytorch.perf.memoization.decoding import compiled_decoder, decoder
+from tinytorch.perf.memoization.decoding import compiled_decoder
 
 Work = Callable[[], np.ndarray]
 Arms = dict[str, Work]
@@ -315,9 +316,15 @@ def step(model: GPT, past: int, how: str) -> Work:
 
     if how == MODEL:
         return by_the_model
+
+    def by_arrays() -> np.ndarray:
+        cache.length = past
+        return decode_step(model, token[np.newaxis], cache)
+
+    if how == CACHED:
+        return by_arrays
     cache.length = past
-    arrays = compiled_decoder(model, cache.max_seq_len) if how == COMPILED else decoder(model)
-    return partial(arrays, token, cache)
+    return partial(compiled_decoder(model, cache.max_seq_len), token, cache)
 
 
 def under_no_grad(model: GPT, tokens: np.ndarray) -> np.ndarray:

@@ -6,6 +6,12 @@ from tinytorch.perf.memoization.cache import (
     disable_kv_cache,
     enable_kv_cache,
 )
+from tinytorch.perf.memoization.decoding import (
+    attend,
+    cached_attention,
+    causal_mask,
+    decode_step,
+)
 from tinytorch.perf.memoization.generation import generate, sample_next
 from tinytorch.perf.memoization.memoize import Memoized, content_key, memoize
 from tinytorch.perf.memoization.work import (
@@ -17,9 +23,13 @@ from tinytorch.perf.memoization.work import (
 __all__ = [
     "KVCache",
     "Memoized",
+    "attend",
+    "cached_attention",
+    "causal_mask",
     "content_key",
     "count_attention_scores",
     "create_kv_cache",
+    "decode_step",
     "disable_kv_cache",
     "enable_kv_cache",
     "forward_flops",

@@ -1,17 +1,21 @@
-"""The step of one token by arrays alone: what is left of a forward pass when a cache has the rest.
+"""The pass over new tokens only, on plain arrays: what is left of it when a cache has the rest.
 
-``Tensor`` and ``Module`` cost more than the arithmetic of so small a step.
-``decoder`` computes the same on plain arrays; ``compiled_decoder`` is its fast twin.
+``Tensor`` and ``Module`` cost more than the arithmetic of one token, so ``decode_step`` takes the
+arrays out of the layers; ``compiled_decoder`` is its fast twin.
+Letters of the shapes: B sequences, T new positions, S positions in all, H heads, D elements a head,
+d = H D wide, V characters.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinytorch.core.activations import GELU
-from tinytorch.core.attention import MultiHeadAttention, attention_weights
+from tinytorch.core.attention import MultiHeadAttention
 from tinytorch.core.autograd import Array
 from tinytorch.core.embedding import Embedding
 from tinytorch.core.layers import Linear, Sequential
@@ -29,6 +33,105 @@ PARTS = (GPT, TransformerBlock, MultiHeadAttention, Sequential, Linear, LayerNor
 EPS = 1e-5
 
 
+def decode_step(model: GPT, tokens: NDArray[np.int64], cache: KVCache) -> Array:
+    """Return the logits (B, T, V) of integer ``tokens`` (B, T), which follow what ``cache`` holds.
+
+    The new positions are cache.length and those behind it; they are stored in every layer, and
+    then counted.
+    Raises ValueError when the model has fewer positions, before anything is stored.
+
+    >>> model = GPT(vocab_size=11, embed_dim=8, num_layers=1, num_heads=2, max_seq_len=16)
+    >>> cache = KVCache(1, 16, num_layers=1, num_heads=2, head_dim=4)
+    >>> decode_step(model, np.array([[1, 2]]), cache).shape, cache.length
+    ((1, 2, 11), 2)
+    """
+    start, end = cache.length, cache.length + tokens.shape[1]
+    if end > model.max_seq_len:
+        raise ValueError(f"expected at most {model.max_seq_len} positions, got {end}")
+    x = model.token_embedding.weight.data[tokens]  # (B, T, d)
+    x = x + model.position_embedding.weight.data[start:end]
+    for layer, block in enumerate(model.blocks):
+        x = x + cached_attention(block.attention, norm(block.ln1, x), cache, layer)
+        hidden = gelu(linear(block.mlp[0], norm(block.ln2, x)))  # (B, T, 4 d)
+        x = x + linear(block.mlp[2], hidden)
+    cache.advance(end - start)
+    return linear(model.lm_head, norm(model.ln_f, x))
+
+
+def cached_attention(attention: MultiHeadAttention, x: Array, cache: KVCache, layer: int) -> Array:
+    """Return what ``attention`` makes of new positions ``x`` (B, T, d), as an array (B, T, d).
+
+    Only queries, keys and values of the new positions are computed; keys and values go to
+    ``cache`` as those of ``layer``, and come back with all earlier ones.
+
+    >>> attention = MultiHeadAttention(8, num_heads=2)
+    >>> x = np.ones((1, 3, 8), dtype=np.float32)
+    >>> cache = KVCache(1, 3, num_layers=1, num_heads=2, head_dim=4)
+    >>> np.allclose(cached_attention(attention, x, cache, 0), attention(x).numpy(), atol=1e-6)
+    True
+    """
+    B, T, d = x.shape
+    split = (B, T, attention.num_heads, d // attention.num_heads)
+    projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+    q, k, v = (linear(p, x).reshape(split).swapaxes(1, 2) for p in projections)  # (B, H, T, D)
+    keys, values = cache.update(layer, k, v)  # (B, H, S, D)
+    heads = attend(q, keys, values)  # (B, H, T, D)
+    return linear(attention.out_proj, heads.swapaxes(1, 2).reshape(B, T, d))
+
+
+def attend(q: Array, keys: Array, values: Array) -> Array:
+    """Return softmax(q keys^T / sqrt(D)) values, each query seeing the keys up to its own.
+
+    ``q`` is float32 (B, H, T, D), the last T of the S positions of ``keys`` and ``values``, which
+    are float32 (B, H, S, D); the result is float32 (B, H, T, D).
+
+    >>> values = np.array([[[[1.0], [3.0], [8.0]]]], dtype=np.float32)
+    >>> attend(np.zeros((1, 1, 2, 1), np.float32), values * 0, values).ravel()
+    array([2., 4.], dtype=float32)
+    """
+    T, S, D = q.shape[2], keys.shape[2], q.shape[3]
+    scores: Array = (q * D**-0.5) @ keys.swapaxes(2, 3)  # (B, H, T, S)
+    if T > 1:
+        scores[:, :, ~causal_mask(T, S)] = -np.inf
+    scores -= scores.max(axis=-1, keepdims=True)
+    weights = np.exp(scores, out=scores)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    out: Array = weights @ values
+    return out
+
+
+def causal_mask(new: int, total: int) -> NDArray[np.bool_]:
+    """Return which of ``total`` positions each of the ``new`` last ones may see, bool (new, total).
+
+    >>> causal_mask(2, 4).astype(int)
+    array([[1, 1, 1, 0],
+           [1, 1, 1, 1]])
+    """
+    return np.tri(new, total, total - new, dtype=bool)
+
+
+def linear(layer: Any, x: Array) -> Array:
+    """Return what the ``Linear`` ``layer`` makes of ``x`` (..., in), as an array (..., out)."""
+    out: Array = x @ layer.weight.data
+    if layer.bias is not None:
+        out += layer.bias.data
+    return out
+
+
+def norm(layer: LayerNorm, x: Array) -> Array:
+    """Return what ``layer`` makes of ``x`` (..., d), as an array of the same shape."""
+    normal, _ = standardize(x, layer.eps)
+    normal *= layer.weight.data
+    normal += layer.bias.data
+    return normal
+
+
+def gelu(x: Array) -> Array:
+    """Return x P(N <= x) of each element, with N normal: what ``GELU()`` computes."""
+    out: Array = x * normal_cdf(x)
+    return out
+
+
 def is_plain(model: GPT) -> bool:
     """Return whether all parts of ``model`` are as ``GPT`` makes them.
 
@@ -39,53 +142,12 @@ def is_plain(model: GPT) -> bool:
     return all(map(_is_plain_part, model.modules())) and model.size_bytes() == 4 * size
 
 
-def decoder(model: GPT) -> Decoder:
-    """Return the step in NumPy, with the weights that a plain ``model`` has now."""
-    tokens_table, positions_table = (
-        table.weight.data for table in (model.token_embedding, model.position_embedding)
-    )
-    blocks = [list(_block_arrays(block)) for block in model.blocks]
-    ends = [*_arrays(model.ln_f), *_arrays(model.lm_head)]
-
-    def decode(tokens: Array, cache: KVCache) -> Array:
-        x = tokens_table[tokens] + positions_table[cache.length]  # (B, d)
-        for layer, arrays in enumerate(blocks):
-            scale1, shift1, Wqkv, bqkv, Wo, bo, scale2, shift2, W1, b1, W2, b2 = arrays
-            qkv = _norm(x, scale1, shift1) @ Wqkv  # (B, 3 d)
-            qkv += bqkv
-            x += _attend(qkv, cache, layer) @ Wo
-            x += bo
-            hidden = _norm(x, scale2, shift2) @ W1  # (B, 4 d)
-            hidden += b1
-            hidden *= normal_cdf(hidden)
-            x += hidden @ W2
-            x += b2
-        scale, shift, head = ends
-        logits: Array = _norm(x, scale, shift) @ head  # (B, V)
-        return logits
-
-    return decode
-
-
-def _norm(x: Array, scale: Array, shift: Array) -> Array:
-    """Return the layer norm of the rows of ``x`` (B, d)."""
-    normal, _ = standardize(x, EPS)
-    normal *= scale
-    normal += shift
-    return normal
-
-
-def _attend(qkv: Array, cache: KVCache, layer: int) -> Array:
-    """Return the heads' outputs (B, d) for one position, with its q, k and v (B, 3 d)."""
-    B, H, D = cache.batch_size, cache.num_heads, cache.head_dim
-    q, k, v = qkv.reshape(B, 3, H, 1, D).swapaxes(0, 1)  # (B, H, 1, D) each
-    keys, values = cache.update(layer, k, v)  # (B, H, S, D)
-    return (attention_weights(q, keys) @ values).reshape(B, H * D)
-
-
 def compiled_decoder(model: GPT, positions: int) -> Decoder:
-    """Return the fast twin of ``decoder``, for a cache with room for ``positions``; needs numba."""
-    from tinytorch.perf.memoization.kernels import decode_step
+    """Return the fast twin of ``decode_step`` for single tokens; needs numba.
+
+    It is for a cache with room for ``positions``, and for the weights that ``model`` has now.
+    """
+    from tinytorch.perf.memoization.kernels import compiled_step
 
     weights = packed_weights(model, positions)
 
@@ -93,7 +155,7 @@ def compiled_decoder(model: GPT, positions: int) -> Decoder:
         logits = np.empty((len(tokens), model.vocab_size), dtype=np.float32)
         # Contiguous, since another layout would be another type to compile for.
         tokens = np.ascontiguousarray(tokens)
-        decode_step(weights, tokens, cache.length, cache.keys, cache.values, logits)
+        compiled_step(weights, tokens, cache.length, cache.keys, cache.values, logits)
         return logits
 
     return decode

@@ -35,7 +35,7 @@ def generate(
     >>> generate(model, [1, 2, 3], max_new_tokens=4).shape
     (7,)
     """
-    new = _checked_prompt(model, prompt_tokens, max_new_tokens)  # (B, T)
+    new = checked_prompt(model, prompt_tokens, max_new_tokens)  # (B, T)
     rng = np.random.default_rng(seed)
     pieces = [new]
     with no_grad():
@@ -66,7 +66,7 @@ def sample_next(
     >>> sample_next(np.array([[0.0, 2.0, 1.0]]))
     array([1])
     """
-    _check_sampling(logits, temperature, top_k)
+    check_sampling(logits, temperature, top_k)
     if temperature == 0:
         highest: NDArray[np.int64] = logits.argmax(axis=-1)
         return highest
@@ -79,7 +79,8 @@ def sample_next(
     return drawn
 
 
-def _checked_prompt(model: GPT, prompt_tokens: ArrayLike, max_new_tokens: int) -> NDArray[np.int64]:
+def checked_prompt(model: GPT, prompt_tokens: ArrayLike, max_new_tokens: int) -> NDArray[np.int64]:
+    """Return the prompts as int64 (B, T), or raise for what ``generate`` refuses."""
     if not isinstance(model, GPT):
         raise TypeError(f"expected a GPT, got {type(model).__name__}")
     tokens = checked_indices("prompt_tokens", prompt_tokens, model.vocab_size).astype(np.int64)
@@ -101,7 +102,8 @@ def _checked_prompt(model: GPT, prompt_tokens: ArrayLike, max_new_tokens: int) -
     return tokens
 
 
-def _check_sampling(logits: Array, temperature: float, top_k: int | None) -> None:
+def check_sampling(logits: Array, temperature: float, top_k: int | None) -> None:
+    """Raise for what ``sample_next`` refuses."""
     if logits.dtype.kind != "f":
         raise TypeError(f"expected logits of floats, got dtype {logits.dtype}")
     if logits.ndim != 2 or logits.shape[-1] == 0 or not np.isfinite(logits).all():

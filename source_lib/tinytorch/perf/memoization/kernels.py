@@ -30,7 +30,7 @@ def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_compiled
-def decode_step(
+def compiled_step(
     weights: Array, tokens: Array, position: int, keys: Array, values: Array, logits: Array
 ) -> None:
     """Write the logits (B, V) that follow ``tokens`` (B,) at ``position``, and fill the cache.

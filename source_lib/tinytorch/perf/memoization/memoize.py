@@ -15,6 +15,8 @@ from tinytorch.core.checks import checked_size
 from tinytorch.core.module import Module
 from tinytorch.core.tensor import Tensor, wrap
 
+Result = Array | Tensor | tuple["Result", ...]
+
 NO_GRADIENTS = "a remembered result has no gradient; call the function under no_grad()"
 
 
@@ -22,7 +24,8 @@ def memoize(function: Callable[..., Any], max_entries: int = 128) -> Memoized:
     """Return ``function`` with a memory of its last ``max_entries`` results.
 
     ``function`` takes arrays, tensors, numbers, strings, None, or tuples and lists of them, and
-    returns an array or a tensor; it must be pure, so that equal arguments have equal results.
+    returns an array, a tensor or a tuple of them; it must be pure, so that equal arguments have
+    equal results.
     A ``Module`` may be given: its weights count as arguments, and it must not be training.
     It pays only where computing takes longer than reading all arguments once, to hash them.
     Raises TypeError for what cannot be called, TypeError or ValueError for a max_entries that is
@@ -48,7 +51,7 @@ class Memoized:
         self.max_entries = checked_size("max_entries", max_entries)
         self.hits = 0
         self.misses = 0
-        self._results: OrderedDict[bytes, Array | Tensor] = OrderedDict()
+        self._results: OrderedDict[bytes, Result] = OrderedDict()
         if not isinstance(function, Module):
             update_wrapper(self, function, updated=())
 
@@ -58,34 +61,38 @@ class Memoized:
         Raises RuntimeError for a layer that is training and where a gradient is asked for,
         TypeError for an argument or a result of another kind.
         """
-        for argument in (*args, *kwargs.values()):
-            if isinstance(argument, Tensor) and needs_grad(argument):
-                raise RuntimeError(NO_GRADIENTS)
-        key = content_key(args, kwargs, self._state())
+        key = content_key(args, kwargs, self._state(*args, *kwargs.values()))
         if key in self._results:
             self.hits += 1
             self._results.move_to_end(key)
             return self._results[key]
         self.misses += 1
-        result = _read_only(self.function(*args, **kwargs))
+        result = read_only(self.function(*args, **kwargs))
         self._results[key] = result
         if len(self._results) > self.max_entries:
             self._results.popitem(last=False)
         return result
+
+    @property
+    def hit_rate(self) -> float:
+        """Fraction of the calls so far whose result was remembered; 0.0 before the first."""
+        calls = self.hits + self.misses
+        return self.hits / calls if calls else 0.0
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the results held."""
+        return sum(map(_size, self._results.values()))
 
     def clear(self) -> None:
         """Forget all results, and count from 0 again."""
         self._results.clear()
         self.hits = self.misses = 0
 
-    @property
-    def size_bytes(self) -> int:
-        """Bytes of the results held."""
-        results = self._results.values()
-        return sum((r.data if isinstance(r, Tensor) else r).nbytes for r in results)
-
-    def _state(self) -> dict[str, Array]:
+    def _state(self, *arguments: Any) -> dict[str, Array]:
         """Return what the result depends on beside the arguments: the weights of a layer."""
+        if any(isinstance(a, Tensor) and needs_grad(a) for a in arguments):
+            raise RuntimeError(NO_GRADIENTS)
         if not isinstance(self.function, Module):
             return {}
         if any(module.training for module in self.function.modules()):
@@ -106,24 +113,28 @@ def content_key(*parts: Any) -> bytes:
     (True, False)
     """
     digest = hashlib.blake2b(digest_size=16)
-    _feed(digest, parts)
+    feed(digest, parts)
     return digest.digest()
 
 
-def _feed(digest: hashlib.blake2b, value: Any) -> None:
+def feed(digest: hashlib.blake2b, value: Any) -> None:
+    """Add ``value`` to what is hashed: its type, its size, then its contents.
+
+    Raises TypeError as ``content_key`` does.
+    """
     # The type comes first, and of all that has a length its length: no two values run together.
     digest.update(type(value).__name__.encode() + b":")
     if isinstance(value, Tensor):
-        _feed(digest, value.data)
+        feed(digest, value.data)
     elif isinstance(value, np.ndarray) and value.dtype.kind in "biufc":
         digest.update(f"{value.dtype.str}{value.shape}".encode())
         digest.update(value.tobytes())
     elif isinstance(value, tuple | list):
         digest.update(b"%d;" % len(value))
         for item in value:
-            _feed(digest, item)
+            feed(digest, item)
     elif isinstance(value, dict):
-        _feed(digest, sorted(value.items()))
+        feed(digest, sorted(value.items()))
     elif value is None or isinstance(value, int | float | complex | str | bytes | np.generic):
         text = repr(value).encode()
         digest.update(b"%d;" % len(text) + text)
@@ -131,11 +142,19 @@ def _feed(digest: hashlib.blake2b, value: Any) -> None:
         raise TypeError(f"expected arrays, numbers, strings or None, got {type(value).__name__}")
 
 
-def _read_only(result: Any) -> Array | Tensor:
-    """Return an array or tensor that holds a copy nobody can write to."""
+def read_only(result: Any) -> Result:
+    """Return a copy of an array, a tensor or a tuple of them that nobody can write to."""
+    if isinstance(result, tuple):
+        return tuple(map(read_only, result))
     if not isinstance(result, Tensor | np.ndarray):
         kind = type(result).__name__
         raise TypeError(f"expected a function that returns an array or a tensor, got {kind}")
     array = np.array(result.data if isinstance(result, Tensor) else result)
     array.flags.writeable = False
     return wrap(array) if isinstance(result, Tensor) else array
+
+
+def _size(result: Result) -> int:
+    if isinstance(result, tuple):
+        return sum(map(_size, result))
+    return result.data.nbytes if isinstance(result, Tensor) else result.nbytes

@@ -10,7 +10,7 @@ from tinytorch.core.autograd import Array
 from tinytorch.core.transformer import GPT
 from tinytorch.perf import fast
 from tinytorch.perf.memoization.cache import KVCache
-from tinytorch.perf.memoization.decoding import Decoder, compiled_decoder, decoder, is_plain
+from tinytorch.perf.memoization.decoding import compiled_decoder, decode_step, is_plain
 
 # Takes the tokens (B, T) that follow those of earlier calls, returns the logits (B, V) after them.
 Reader = Callable[[Array], Array]
@@ -31,10 +31,10 @@ def reader_of(model: GPT) -> Reader:
         raise TypeError(f"expected a KVCache, got {type(cache).__name__}")
     cache.reset()
     if not is_plain(model):
-        return cached_reader(model)
+        return layers_reader(model)
     if cache.batch_size <= MAX_BATCH_COMPILED and fast.numba_available():
-        return decoding_reader(model, cache, compiled_decoder(model, cache.max_seq_len))
-    return decoding_reader(model, cache, decoder(model))
+        return compiled_reader(model, cache)
+    return cached_reader(model, cache)
 
 
 def whole_reader(model: GPT) -> Reader:
@@ -50,8 +50,17 @@ def whole_reader(model: GPT) -> Reader:
     return read_on
 
 
-def cached_reader(model: GPT) -> Reader:
-    """Return a reader that runs a model with a cache over the new tokens only."""
+def cached_reader(model: GPT, cache: KVCache) -> Reader:
+    """Return a reader that computes the new tokens only, on plain arrays."""
+
+    def read_on(tokens: Array) -> Array:
+        return decode_step(model, tokens, cache)[:, -1]
+
+    return read_on
+
+
+def layers_reader(model: GPT) -> Reader:
+    """Return a reader that gives the new tokens to a model with a cache, whatever its layers."""
 
     def read_on(tokens: Array) -> Array:
         logits: Array = model(tokens).data[:, -1]
@@ -60,9 +69,9 @@ def cached_reader(model: GPT) -> Reader:
     return read_on
 
 
-def decoding_reader(model: GPT, cache: KVCache, decode: Decoder) -> Reader:
-    """Return a reader that leaves single tokens to ``decode``, and the first ones to the model."""
-    first = cached_reader(model)
+def compiled_reader(model: GPT, cache: KVCache) -> Reader:
+    """Return ``cached_reader`` with single tokens left to compiled code."""
+    first, decode = cached_reader(model, cache), compiled_decoder(model, cache.max_seq_len)
 
     def read_on(tokens: Array) -> Array:
         if cache.length == 0 or tokens.shape[1] > 1:

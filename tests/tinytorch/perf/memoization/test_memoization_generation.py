@@ -68,7 +68,7 @@ def test_the_step_on_arrays_equals_the_model(monkeypatch, compiled, batch_size, 
     cache = enable_kv_cache(model, batch_size, max_seq_len=9)
     with no_grad():
         read_on, reference = reader_of(model), whole_reader(gpt(**sizes))
-        assert read_on.__qualname__.startswith("decoding_reader")
+        assert read_on.__qualname__.startswith("compiled_" if compiled else "cached_")
         for t in range(9):
             logits, expected = read_on(tokens[:, t : t + 1]), reference(tokens[:, t : t + 1])
             np.testing.assert_allclose(logits, expected, rtol=1e-4, atol=1e-5)

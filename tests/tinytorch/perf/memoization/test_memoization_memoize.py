@@ -129,6 +129,29 @@ def test_nobody_can_change_a_result_for_others():
         result[0] = 5
 
 
+def test_tuples_of_arrays_are_remembered():
+    """Each part is a copy that nobody can write to."""
+    parts = np.ones(2), np.zeros((3, 1), np.float32)
+    remembered = memoize(lambda: parts)
+    first = remembered()
+    parts[0][:] = 7
+    assert first is remembered()
+    assert [part.tolist() for part in first] == [[1.0, 1.0], [[0.0]] * 3]
+    assert not any(part.flags.writeable for part in first)
+    assert remembered.size_bytes == 2 * 8 + 3 * 4
+
+
+def test_the_hit_rate_is_a_fraction_of_all_calls():
+    """0 before the first call, and after it was cleared."""
+    remembered = memoize(np.square)
+    assert remembered.hit_rate == 0.0
+    for x in (1.0, 1.0, 2.0, 1.0):
+        remembered(x)
+    assert remembered.hit_rate == 0.5
+    remembered.clear()
+    assert remembered.hit_rate == 0.0
+
+
 def test_a_layer_is_remembered_with_its_weights():
     """The same input after a change of the weights is computed again."""
     layer = Linear(3, 2).eval()

@@ -26,13 +26,18 @@ def test_the_scores_are_those_that_are_computed(monkeypatch, prompt, new, cached
     counted = []
     weights = attention.attention_weights
 
+    weights, attend = attention.attention_weights, decoding.attend
+
     def counting(q, k):
-        P = weights(q, k)
-        counted.append(P.size)
-        return P
+        counted.append(q.shape[2] * k.shape[2])
+        return weights(q, k)
+
+    def counting_cached(q, keys, values):
+        counted.append(q.shape[2] * keys.shape[2])
+        return attend(q, keys, values)
 
     monkeypatch.setattr(attention, "attention_weights", counting)
-    monkeypatch.setattr(decoding, "attention_weights", counting)
+    monkeypatch.setattr(decoding, "attend", counting_cached)
     monkeypatch.setattr("tinytorch.perf.fast.numba_available", lambda: False)
     model = GPT(7, 8, 1, 1, 20)
     if cached:
