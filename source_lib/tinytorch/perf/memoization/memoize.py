@@ -82,7 +82,7 @@ class Memoized:
     @property
     def size_bytes(self) -> int:
         """Bytes of the results held."""
-        return sum(map(_size, self._results.values()))
+        return sum(map(result_bytes, self._results.values()))
 
     def clear(self) -> None:
         """Forget all results, and count from 0 again."""
@@ -154,7 +154,8 @@ def read_only(result: Any) -> Result:
     return wrap(array) if isinstance(result, Tensor) else array
 
 
-def _size(result: Result) -> int:
+def result_bytes(result: Result) -> int:
+    """Return the bytes of an array, a tensor or a tuple of them."""
     if isinstance(result, tuple):
-        return sum(map(_size, result))
+        return sum(map(result_bytes, result))
     return result.data.nbytes if isinstance(result, Tensor) else result.nbytes
