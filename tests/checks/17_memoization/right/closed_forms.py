@@ -186,7 +186,7 @@ def gelu(x: Array) -> Array:
 
 
 def decode_step(model, tokens, cache):
-    B, T = tokens.shape
+    _B, T = tokens.shape
     places = cache.length + np.arange(T)
     if places[-1] >= model.max_seq_len:
         raise ValueError(f"the model has only {model.max_seq_len} positions")

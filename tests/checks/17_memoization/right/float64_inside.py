@@ -55,7 +55,7 @@ class KVCache:
     def update(self, layer, k, v):
         self._here(layer)
         B, H, T, D = k.shape
-        if (B, H, D) != (self.batch_size, self.num_heads, self.head_dim) or v.shape != k.shape:
+        if (self.batch_size, self.num_heads, self.head_dim) != (B, H, D) or v.shape != k.shape:
             raise ValueError("keys or values of another shape")
         if not k.dtype == v.dtype == np.dtype("float32"):
             raise TypeError("keys and values are float32")
@@ -83,11 +83,11 @@ class KVCache:
     def get_memory_usage(self):
         numbers = 2 * self.keys.size
         per_position = 4 * (numbers // self.max_seq_len)
-        return dict(
-            total_bytes=4 * numbers,
-            used_bytes=per_position * self.length,
-            bytes_per_position=per_position,
-        )
+        return {
+            "total_bytes": 4 * numbers,
+            "used_bytes": per_position * self.length,
+            "bytes_per_position": per_position,
+        }
 
 
 def create_kv_cache(model: GPT, batch_size: int = 1, max_seq_len: int | None = None) -> KVCache:
@@ -141,7 +141,9 @@ def causal_mask(new, total):
 def attend(q, keys, values):
     bias = np.where(causal_mask(q.shape[2], keys.shape[2]), 0.0, -np.inf)
     out = []
-    for one_q, one_k, one_v in zip(q.astype(float), keys.astype(float), values.astype(float)):
+    for one_q, one_k, one_v in zip(
+        q.astype(float), keys.astype(float), values.astype(float), strict=True
+    ):
         scores = one_q @ one_k.transpose(0, 2, 1) / math.sqrt(q.shape[3]) + bias
         logs = scores - scores.max(axis=2, keepdims=True)
         weights = np.exp(logs - np.log(np.exp(logs).sum(axis=2, keepdims=True)))

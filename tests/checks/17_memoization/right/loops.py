@@ -15,7 +15,7 @@ def count_attention_scores(prompt_length, new_tokens, cached):
 def forward_flops(model, new_positions, past_positions=0):
     d = model.embed_dim
     flops = 0
-    for position in range(new_positions):
+    for _position in range(new_positions):
         for _ in range(model.num_layers):
             for inputs, outputs in [(d, d)] * 4 + [(d, 4 * d), (4 * d, d)]:
                 flops += 2 * inputs * outputs
@@ -206,11 +206,10 @@ def decode_step(model, tokens, cache):
         place = cache.length
         x = np.stack([model.token_embedding.weight.data[token] for token in tokens[:, t : t + 1]])
         x = x + model.position_embedding.weight.data[place]
-        layer = 0
-        for block in model.blocks:
+        for layer in range(len(model.blocks)):
+            block = model.blocks[layer]
             x = x + cached_attention(block.attention, norm(block.ln1, x), cache, layer)
             x = x + linear(block.mlp[2], gelu(linear(block.mlp[0], norm(block.ln2, x))))
-            layer += 1
         cache.advance()
         logits.append(linear(model.lm_head, norm(model.ln_f, x)))
     return np.concatenate(logits, axis=1)

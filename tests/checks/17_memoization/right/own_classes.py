@@ -34,7 +34,7 @@ class Layer:
         self.arrays = keys, values
 
     def write(self, start, *new):
-        for array, part in zip(self.arrays, new):
+        for array, part in zip(self.arrays, new, strict=True):
             np.copyto(array[:, :, start : start + part.shape[2]], part)
 
     def upto(self, end):
@@ -51,7 +51,7 @@ class KVCache:
         shape = [num_layers, batch_size, num_heads, max_seq_len, head_dim]
         self.keys = np.full(shape, 0, dtype=np.float32)
         self.values = np.full(shape, 0, dtype=np.float32)
-        self.layers = [Layer(*pair) for pair in zip(self.keys, self.values)]
+        self.layers = [Layer(*pair) for pair in zip(self.keys, self.values, strict=True)]
         self.reset()
 
     def update(self, layer, k, v):
