@@ -808,8 +808,9 @@ def check_generate_uses_its_seed(student):
     assert not np.array_equal(first, other), "another seed must write other tokens"
     greedy = np.asarray(student.generate(model, prompt, 15))
     assert not np.array_equal(first, greedy), "a high temperature must write other tokens than 0"
-    steps = first[:, 2:]
-    assert any(len(set(row.tolist())) > 1 for row in steps), (
+    model.lm_head.weight.data[:] = 0  # every token is as likely as any other
+    rows = np.asarray(student.generate(model, prompt, 15, temperature=1.0))[:, 2:]
+    assert all(len(set(row.tolist())) > 1 for row in rows), (
         "the generator must be made once and go on, not start again with every token"
     )
 
@@ -819,15 +820,15 @@ def check_the_cache_changes_no_token(student):
 
     def attempt():
         rng = drawn()
-        for batch, layers in ((1, 1), (3, 3)):
+        for batch, layers in ((1, 1), (3, 2)):
             model = random_gpt(rng, num_layers=layers)
             prompt = rng.integers(13, size=(batch, 3))
             cases = ({}, {"temperature": 1.5, "seed": 2}, {"temperature": 0.8, "top_k": 4})
-            whole = [np.asarray(student.generate(model, prompt, 14, **case)) for case in cases]
+            whole = [np.asarray(student.generate(model, prompt, 10, **case)) for case in cases]
             student.enable_kv_cache(model, batch)
             for case, expected in zip(cases, whole, strict=True):
                 for _ in range(2):
-                    found = np.asarray(student.generate(model, prompt, 14, **case))
+                    found = np.asarray(student.generate(model, prompt, 10, **case))
                     assert np.array_equal(found, expected), (
                         "with a cache, and a second time with the same cache, generate must write "
                         "the tokens it writes without"
@@ -924,9 +925,18 @@ def check_arrays_that_look_alike_differ(student):
 
 def check_nesting_counts(student):
     """How contents are put together counts: no two run into each other."""
-    values = [["ab", "c"], ["a", "bc"], ["abc"], "abc", ("ab", "c"), ["ab", ["c"]], [["ab"], "c"]]
+    values = [
+        ["ab", "c"],
+        ["a", "bc"],
+        ["abc"],
+        "abc",
+        ("ab", "c"),
+        ["ab", ["c"]],
+        [["ab"], "c"],
+        [["ab", "c"]],
+    ]
     assert all_different(student, values), "lists that are cut or nested in another way differ"
-    values = [[1, 23], [12, 3], [1, 2, 3], [123], [[1], 23], [], [[]], [[], []], (), ((),)]
+    values = [[1, 23], [12, 3], [1, 2, 3], [123], [[1], 23], [], [[]], [[], []], [[[]]], (), ((),)]
     assert all_different(student, values), "sequences of numbers that are cut otherwise differ"
     values = [{"a": 1}, {"a": 2}, {"b": 1}, [("a", 1)], {"a": 1, "b": 1}, {}]
     assert all_different(student, values), "a dictionary counts with its keys and its values"
