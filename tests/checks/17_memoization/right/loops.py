@@ -236,7 +236,8 @@ def sample_next(logits, temperature=0.0, top_k=None, rng=None):
             continue
         allowed = np.argsort(row)[::-1][: top_k or len(row)]
         powers = np.exp((row[allowed] - row.max()) / temperature)
-        tokens.append(int(rng.choice(allowed, p=powers / powers.sum())))
+        sums = np.cumsum(powers)
+        tokens.append(int(allowed[np.searchsorted(sums, rng.random() * sums[-1], side="right")]))
     return np.array(tokens)
 
 
