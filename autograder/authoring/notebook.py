@@ -74,6 +74,12 @@ def student_view(notebook: NotebookNode) -> NotebookNode:
     return result
 
 
+def without_hidden_tests(notebook: NotebookNode) -> NotebookNode:
+    """Return a copy without hidden tests, by nbgrader's own rule."""
+    result, _ = ClearHiddenTests().preprocess(nbformat.from_dict(notebook), {})
+    return result
+
+
 def _build(cell: Cell, chapter: Chapter, prose: Callable[[str], str]) -> list[NotebookNode]:
     if isinstance(cell, Prose):
         return [nbformat.v4.new_markdown_cell(prose(cell.text))]

@@ -6,7 +6,13 @@ from nbformat.notebooknode import NotebookNode
 
 from autograder.authoring.chapter import Code, Prose, front_matter, parse_cells, parse_chapter
 from autograder.authoring.launch import launch_links
-from autograder.authoring.notebook import KERNELSPEC, given_cell, source_notebook, student_view
+from autograder.authoring.notebook import (
+    KERNELSPEC,
+    given_cell,
+    source_notebook,
+    student_view,
+    without_hidden_tests,
+)
 from autograder.authoring.outputs import executed
 from autograder.authoring.student_library import write_student_library
 from autograder.course import Course, CourseError, find_course
@@ -31,7 +37,8 @@ def chapter_page(course: Course, text: str) -> NotebookNode:
     """
     file = course.chapters / f"{front_matter(text)['chapter']}.md"
     chapter = parse_chapter(text, file)
-    source = source_notebook(chapter, lambda prose: prose)
+    # Hidden tests would only take time here, and their helpers hide names of the page's cells.
+    source = without_hidden_tests(source_notebook(chapter, lambda prose: prose))
     library = write_student_library(course, chapter.name)
     page = student_view_with_outputs(executed(course, chapter.name, source, library))
     title, _, rest = page.cells[0].source.partition("\n")
