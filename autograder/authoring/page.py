@@ -40,7 +40,7 @@ def chapter_page(course: Course, text: str) -> NotebookNode:
     # Hidden tests would only take time here, and their helpers hide names of the page's cells.
     source = without_hidden_tests(source_notebook(chapter, lambda prose: prose))
     library = write_student_library(course, chapter.name)
-    page = student_view_with_outputs(executed(course, chapter.name, source, library))
+    page = student_view(executed(course, chapter.name, source, library))
     title, _, rest = page.cells[0].source.partition("\n")
     page.cells[0].source = f"{title}\n\n{_where_to_work(course, chapter.name)}\n{rest}"
     return page
@@ -64,18 +64,6 @@ def lesson_page(course: Course, text: str) -> NotebookNode:
             raise CourseError(f"{name}.md, {cell.where}: a lesson has no tasks; write a chapter")
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC})
     return executed(course, name, notebook, library)
-
-
-def student_view_with_outputs(notebook: NotebookNode) -> NotebookNode:
-    """Return the student's view of an executed notebook, its outputs kept.
-
-    The outputs of test cells are dropped: a hidden check may have printed.
-    """
-    page = student_view(notebook)
-    for cell in page.cells:
-        if cell.cell_type == "code" and cell.metadata.get("nbgrader", {}).get("grade"):
-            cell.outputs = []
-    return page
 
 
 def _where_to_work(course: Course, chapter: str) -> str:
