@@ -24,12 +24,18 @@ from tinytorch.perf.acceleration.convolution import (
 from tinytorch.perf.acceleration.fusion import FusionReport, fusion_report
 from tinytorch.perf.acceleration.gelu import unfused_gelu
 from tinytorch.perf.acceleration.layer_norm import unfused_layer_norm
-from tinytorch.perf.acceleration.matmul import naive_matmul, tiled_matmul, vectorized_matmul
+from tinytorch.perf.acceleration.matmul import (
+    naive_matmul,
+    tiled_bytes,
+    tiled_matmul,
+    vectorized_matmul,
+)
 from tinytorch.perf.acceleration.threads import blas_thread_count, blas_threads
 from tinytorch.perf.acceleration.traffic import (
     Operation,
     bytes_moved,
     least_bytes,
+    peak_bytes,
     record_operations,
 )
 
@@ -56,8 +62,10 @@ __all__ = [
     "measure_batches",
     "naive_matmul",
     "output_size",
+    "peak_bytes",
     "record_operations",
     "tiled_attention",
+    "tiled_bytes",
     "tiled_matmul",
     "unfused_bias_relu",
     "unfused_gelu",

@@ -11,6 +11,8 @@ So a tile of scores can be used and forgotten (Dao et al. 2022, FlashAttention, 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -50,7 +52,12 @@ def direct_attention(
 
 
 def tiled_attention(
-    q: ArrayLike, k: ArrayLike, v: ArrayLike, causal: bool = False, tile_size: int = 256
+    q: ArrayLike,
+    k: ArrayLike,
+    v: ArrayLike,
+    causal: bool = False,
+    tile_size: int = 256,
+    product: Callable[..., Any] = np.matmul,
 ) -> Float32Array:
     """Return what ``direct_attention`` does from one tile of tile_size^2 scores at a time.
 
@@ -59,7 +66,7 @@ def tiled_attention(
     With ``causal`` the queries are the last n of the m positions, each sees the keys up to its
     own, and tiles that lie wholly in the future are not computed.
     Beside the result it holds O(tile_size (tile_size + d + e)) numbers, whatever n, m and the
-    leading axes are.
+    leading axes are; ``product`` multiplies two matrices, as ``np.matmul`` does.
     Raises ValueError for shapes that do not fit, causal with n > m, a tile_size below 1 and NaN,
     TypeError for what is no real array.
 
@@ -75,16 +82,23 @@ def tiled_attention(
         for i in range(0, n, t):
             rows = q[head][i : i + t] * scale  # (T, d), T = tile_size but for the last
             position = i + m - n if causal else None  # of the first row among the keys
-            out[head][i : i + t] = attend_in_tiles(rows, k[head], v[head], position, t)
+            out[head][i : i + t] = attend_in_tiles(rows, k[head], v[head], position, t, product)
     return out
 
 
 def attend_in_tiles(
-    rows: Float32Array, k: Float32Array, v: Float32Array, position: int | None, t: int
+    rows: Float32Array,
+    k: Float32Array,
+    v: Float32Array,
+    position: int | None,
+    t: int,
+    product: Callable[..., Any] = np.matmul,
 ) -> Float32Array:
     """Return the attention of scaled queries (T, d) to k (m, d) and v (m, e), as (T, e).
 
-    ``position`` is that of the first query among the keys, None when each sees all.
+    ``t`` is the number of keys in a tile.
+    ``position`` is that of the first query among the keys, so that query r sees the keys 0 to
+    position + r, and None when each sees all; keys that no query sees are left out.
     """
     T = len(rows)
     largest = np.full((T, 1), -np.inf, dtype=np.float32)
@@ -93,7 +107,7 @@ def attend_in_tiles(
     seen = len(k) if position is None else position + T
     for j in range(0, seen, t):
         keys, values = k[j : min(j + t, seen)], v[j : min(j + t, seen)]  # (S, d), (S, e)
-        scores = rows @ keys.T  # (T, S)
+        scores = product(rows, keys.T)  # (T, S)
         if position is not None and j + len(keys) - 1 > position:
             scores += future(T, len(keys), position - j)
         new_largest = np.maximum(largest, scores.max(axis=1, keepdims=True))
@@ -102,7 +116,7 @@ def attend_in_tiles(
         np.exp(scores, out=scores)
         total = total * decay + scores.sum(axis=1, keepdims=True)
         weighted *= decay
-        weighted += scores @ values
+        weighted += product(scores, values)
         largest = new_largest
     weighted /= total
     return weighted

@@ -10,9 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinytorch.core.tensor import Float32Array
-from tinytorch.perf.acceleration.inputs import float_array, output_for, reject_nan
-
-BLOCK_ELEMENTS = 1 << 16
+from tinytorch.perf.acceleration.inputs import BLOCK_ELEMENTS, float_array, output_for, reject_nan
 
 
 def unfused_bias_relu(x: ArrayLike, bias: ArrayLike) -> Float32Array:
@@ -35,7 +33,7 @@ def fused_bias_relu(x: ArrayLike, bias: ArrayLike, out: Float32Array | None = No
 
     ``x`` is (..., d), ``bias`` (d,); the result is (..., d), float32, and is written to ``out``
     when that is given, which may be ``x`` itself: a layer's product needs no second array.
-    A block is as many rows as fit into 2^16 elements, at least one, so that it is still in a
+    A block is as many rows as fit into 2^15 elements, at least one, so that it is still in a
     cache when it is clipped.
     Raises ValueError for shapes that do not fit and NaN (``out`` is then partly written),
     TypeError for what is no real array and an ``out`` of another dtype.

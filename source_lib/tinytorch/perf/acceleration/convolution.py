@@ -10,6 +10,9 @@ Processing).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -104,13 +107,14 @@ def conv2d_im2col(
     bias: ArrayLike | None = None,
     stride: int = 1,
     padding: int = 0,
+    product: Callable[..., Any] = np.matmul,
 ) -> Float32Array:
     """Return what ``conv2d_direct`` does by one matrix product for each image of the batch.
 
     ``x`` is (B, C, H, W), ``weight`` (O, C, kh, kw), ``bias`` (O,) or None; the result is
     (B, O, H', W'), float32, with H' = output_size(H, kh, stride, padding).
     ``weight`` as a matrix (O, C kh kw) times the columns of ``im2col`` (C kh kw, H' W') gives the
-    result in its final order.
+    result in its final order; ``product`` multiplies them, as ``np.matmul`` does.
     Raises ValueError for shapes that do not fit and NaN, TypeError for what is no real array.
 
     >>> conv2d_im2col([[[[1, 2, 3]]]], [[[[1, 10]]]], bias=[100])
@@ -121,7 +125,7 @@ def conv2d_im2col(
     O, _, kh, kw = weight.shape  # noqa: E741 - output channels, as in the formula
     rows, columns = output_size(H, kh, stride, padding), output_size(W, kw, stride, padding)
     patches = im2col(x, (kh, kw), stride, padding)  # (B, C kh kw, H' W')
-    out: Float32Array = weight.reshape(O, -1) @ patches  # (B, O, H' W')
+    out: Float32Array = product(weight.reshape(O, -1), patches)  # (B, O, H' W')
     out += bias[:, np.newaxis]
     return out.reshape(B, O, rows, columns)
 

@@ -14,12 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinytorch.core.tensor import Float32Array
-from tinytorch.perf.acceleration.inputs import float_array, output_for, reject_nan
+from tinytorch.perf.acceleration.inputs import BLOCK_ELEMENTS, float_array, output_for, reject_nan
 
 SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 CUBIC = 0.044715
-# 128 KB: two such blocks fit into the second-level cache of any processor of the last ten years.
-BLOCK_ELEMENTS = 1 << 15
 
 
 def unfused_gelu(x: ArrayLike) -> Float32Array:

@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tinytorch.core.tensor import Float32Array
-from tinytorch.perf.acceleration.inputs import float_array, output_for, reject_nan
-
-BLOCK_ELEMENTS = 1 << 16
+from tinytorch.perf.acceleration.inputs import BLOCK_ELEMENTS, float_array, output_for, reject_nan
 
 
 def unfused_layer_norm(
@@ -48,7 +46,7 @@ def fused_layer_norm(
 
     ``x`` is (..., d), ``weight`` and ``bias`` are (d,); the result is (..., d), float32, and is
     written to ``out`` when that is given, which may be ``x`` itself.
-    A block is as many rows as fit into 2^16 elements, at least one; the deviations from the mean
+    A block is as many rows as fit into 2^15 elements, at least one; the deviations from the mean
     are written to the result and worked on there, so beside it only a number per row is kept.
     The variance is the mean square of the deviations: E[x^2] - E[x]^2 would lose all digits for a
     mean far from 0.

@@ -9,6 +9,9 @@ shows the idea, and what it gains is shown by ``compiled_matmul``, tile against 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -58,11 +61,14 @@ def vectorized_matmul(a: ArrayLike, b: ArrayLike) -> Float32Array:
     return out
 
 
-def tiled_matmul(a: ArrayLike, b: ArrayLike, tile_size: int = 64) -> Float32Array:
+def tiled_matmul(
+    a: ArrayLike, b: ArrayLike, tile_size: int = 64, product: Callable[..., Any] = np.matmul
+) -> Float32Array:
     """Return a @ b summed up from products of tiles: (n, k) @ (k, m) -> (n, m), float32.
 
     Tile (I, J) of the result is the sum over P of tile (I, P) of ``a`` times tile (P, J) of
     ``b``; a tile has ``tile_size`` rows and columns, fewer at the right and lower edge.
+    ``product`` multiplies two tiles; one that counts shows what the tiles read.
     Three tiles are in use at once, 12 t^2 bytes for t = tile_size; while they fit into a cache,
     2 n m k / t elements come from memory instead of 2 n m k (Lam, Rothberg, Wolf 1991, The Cache
     Performance and Optimizations of Blocked Algorithms).
@@ -80,8 +86,25 @@ def tiled_matmul(a: ArrayLike, b: ArrayLike, tile_size: int = 64) -> Float32Arra
     for i in range(0, n, t):
         for j in range(0, m, t):
             for p in range(0, k, t):
-                out[i : i + t, j : j + t] += a[i : i + t, p : p + t] @ b[p : p + t, j : j + t]
+                left, right = a[i : i + t, p : p + t], b[p : p + t, j : j + t]
+                out[i : i + t, j : j + t] += product(left, right)
     return out
+
+
+def tiled_bytes(n: int, k: int, m: int, tile_size: int) -> int:
+    """Return the bytes of tiles that ``tiled_matmul`` hands to its products, in float32.
+
+    ``a`` (n, k) is read once for each column of tiles of the result, ``b`` (k, m) once for each
+    row of them: 4 (n k ceil(m / t) + k m ceil(n / t)) bytes for t = tile_size.
+    Raises ValueError for a size below 1, TypeError for what is no integer.
+
+    >>> tiled_bytes(4, 4, 4, tile_size=1), tiled_bytes(4, 4, 4, tile_size=3)
+    (512, 256)
+    """
+    n, k, m = checked_size("n", n), checked_size("k", k), checked_size("m", m)
+    t = checked_size("tile_size", tile_size)
+    across, down = -(-m // t), -(-n // t)  # rounded up
+    return 4 * (n * k * across + k * m * down)
 
 
 def matrices(a: ArrayLike, b: ArrayLike) -> tuple[Float32Array, Float32Array]:

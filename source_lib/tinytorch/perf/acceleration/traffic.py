@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinytorch.perf.profiling.memory import traced_peak
+
 
 class Operation(NamedTuple):
     """One NumPy operation: its name, and the bytes of its array operands and of its result."""
@@ -61,6 +63,18 @@ def least_bytes(inputs: Iterable[np.ndarray], result: np.ndarray) -> int:
     8000
     """
     return sum(array.nbytes for array in inputs) + result.nbytes
+
+
+def peak_bytes(function: Callable[..., object], *arrays: np.ndarray) -> int:
+    """Run ``function(*arrays)`` once and return the most bytes it held at any time.
+
+    Its result counts, its arguments do not.
+
+    >>> x = np.ones(1000, dtype=np.float32)
+    >>> 8000 <= peak_bytes(lambda x: np.maximum(x + 1, 0), x) < 9000
+    True
+    """
+    return traced_peak(lambda: function(*arrays)).peak_bytes
 
 
 class RecordedArray(np.ndarray[Any, Any]):
