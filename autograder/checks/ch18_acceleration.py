@@ -510,7 +510,7 @@ def held(student, function, x, *rest):
 
     The meter itself is asked first for something that holds more.
     """
-    seen = student.peak_bytes(student.unfused_gelu, x)
+    seen = student.peak_bytes(student.unfused_bias_relu, x, x[0])
     assert seen >= 1.5 * x.nbytes, "peak_bytes, which was given, has been changed"
     return student.peak_bytes(function, x, *rest, np.empty_like(x))
 
@@ -531,8 +531,8 @@ def check_gelu_has_no_power(student):
     assert "power" in names, "record_operations, which was given, has been changed"
     names = [operation.name for operation in student.record_operations(student.fused_gelu, x)]
     assert names, "fused_gelu must work on its input by operations of NumPy"
-    assert not {"power", "float_power", "exp", "log"} & set(names), (
-        "fused_gelu takes a power of its input, or exponentials: write x^3 as products"
+    assert not {"power", "float_power"} & set(names), (
+        "fused_gelu takes a power of its input: write x^3 as products"
     )
 
 
