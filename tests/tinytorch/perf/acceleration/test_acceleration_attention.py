@@ -152,6 +152,19 @@ def test_a_causal_product_skips_the_future():
     assert products(causal=True) == 2 * 8 * 9 // 2
 
 
+def test_a_product_that_is_given_makes_and_uses_every_score_once():
+    """n m (d + e) multiplications, and no more than a tile of scores at a time."""
+    shapes = []
+
+    def product(left, right):
+        shapes.append((*left.shape, right.shape[1]))
+        return left @ right
+
+    tiled_attention(random(20, 3), random(24, 3), random(24, 2), tile_size=8, product=product)
+    assert sum(rows * inner * columns for rows, inner, columns in shapes) == 20 * 24 * (3 + 2)
+    assert max(max(shape) for shape in shapes) == 8
+
+
 @pytest.mark.parametrize("attention", [direct_attention, tiled_attention])
 def test_wrong_arguments_are_refused(attention):
     """Shapes that do not fit, no key at all, NaN: one sentence each."""

@@ -50,6 +50,19 @@ def test_no_bias_is_a_bias_of_zeros():
         np.testing.assert_array_equal(convolution(x, weight), convolution(x, weight, np.zeros(4)))
 
 
+def test_the_product_may_be_another():
+    """One that counts sees the weights as a matrix and the columns of the batch, once."""
+    seen = []
+
+    def product(left, right):
+        seen.append((left.shape, right.shape))
+        return left @ right
+
+    x, weight = np.ones((2, 3, 5, 5)), np.ones((4, 3, 3, 3))
+    conv2d_im2col(x, weight, product=product)
+    assert seen == [((4, 27), (2, 27, 9))]
+
+
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize("padding", [0, 1, 2])
 def test_a_column_is_a_patch(stride, padding):

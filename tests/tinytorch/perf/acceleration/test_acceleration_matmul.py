@@ -9,6 +9,7 @@ from tinytorch.core.tensor import Tensor
 from tinytorch.perf.acceleration import (
     compiled_matmul,
     naive_matmul,
+    tiled_bytes,
     tiled_matmul,
     vectorized_matmul,
 )
@@ -61,6 +62,27 @@ def test_tiles_of_a_large_odd_product_with_the_default_size():
     """More than one default tile in every direction."""
     a, b = factors(131, 97, 70)
     np.testing.assert_allclose(tiled_matmul(a, b), a @ b, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("sizes", [(8, 8, 8), (5, 7, 3), (9, 4, 13), (3, 3, 3)])
+@pytest.mark.parametrize("tile_size", [1, 2, 5, 64])
+def test_the_products_of_tiles_read_what_the_formula_says(sizes, tile_size):
+    """Each multiplication is done once, and the bytes are those of the tiles handed over."""
+    n, k, m = sizes
+    tiles = []
+
+    def product(left, right):
+        tiles.append((left, right))
+        return left @ right
+
+    a, b = np.ones((n, k), dtype=np.float32), np.ones((k, m), dtype=np.float32)
+    tiled_matmul(a, b, tile_size, product)
+    assert sum(left.size * right.shape[1] for left, right in tiles) == n * k * m
+    assert sum(left.nbytes + right.nbytes for left, right in tiles) == tiled_bytes(
+        *sizes, tile_size
+    )
+    with pytest.raises(ValueError, match="n of at least 1, got 0"):
+        tiled_bytes(0, k, m, tile_size)
 
 
 def test_one_call_broadcasts_leading_axes():

@@ -10,6 +10,7 @@ from tinytorch.perf.acceleration import (
     fused_gelu,
     fusion_report,
     least_bytes,
+    peak_bytes,
     record_operations,
     unfused_bias_relu,
     unfused_gelu,
@@ -97,6 +98,13 @@ def test_recording_changes_no_result_and_does_not_go_on():
 def test_the_least_is_inputs_and_result_once():
     """Three inputs and a result."""
     assert least_bytes([X, X[0], X[1]], X) == 2 * SIZE + 2 * X[0].nbytes
+
+
+def test_the_peak_is_what_is_held_at_once():
+    """Two temporaries one after the other count once, at the same time twice."""
+    x = np.ones(100_000, dtype=np.float32)
+    assert 1 <= peak_bytes(lambda x: float((x + 1).sum() + (x + 2).sum()), x) / x.nbytes < 1.1
+    assert 2 <= peak_bytes(lambda x: np.hypot(x + 1, x - 1, out=x), x.copy()) / x.nbytes < 2.1
 
 
 def test_only_arrays_are_recorded():
