@@ -20,6 +20,7 @@ from tinytorch.benchmarking.comparison import (
 )
 from tinytorch.benchmarking.intervals import (
     accuracy_change_interval,
+    lost_and_won,
     median_interval,
     proportion_interval,
 )
@@ -29,9 +30,11 @@ from tinytorch.benchmarking.plots import plot_pareto_frontier, plot_results
 from tinytorch.benchmarking.result import BenchmarkResult, geometric_mean
 from tinytorch.benchmarking.scenarios import (
     ScenarioResult,
+    ask_in_turn,
     highest_server_rate,
     offline,
     poisson_arrivals_ns,
+    serve,
     server,
     single_stream,
 )
@@ -54,12 +57,14 @@ __all__ = [
     "Significance",
     "Verdict",
     "accuracy_change_interval",
+    "ask_in_turn",
     "bootstrap_ratio_interval",
     "compare_latency",
     "detect_warmup",
     "find_outliers",
     "geometric_mean",
     "highest_server_rate",
+    "lost_and_won",
     "machine_fingerprint",
     "mann_whitney",
     "markdown_table",
@@ -74,6 +79,7 @@ __all__ = [
     "proportion_interval",
     "ranks",
     "robust_scores",
+    "serve",
     "server",
     "single_stream",
     "system_info",

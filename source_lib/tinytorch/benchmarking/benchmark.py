@@ -19,7 +19,7 @@ from tinytorch.benchmarking.examples import (
     named_models,
     predictions_right,
 )
-from tinytorch.benchmarking.intervals import accuracy_change_interval
+from tinytorch.benchmarking.intervals import accuracy_change_interval, lost_and_won
 from tinytorch.benchmarking.outliers import find_outliers
 from tinytorch.benchmarking.result import BenchmarkResult
 from tinytorch.benchmarking.timing import Clock
@@ -224,8 +224,7 @@ def _speedup(baseline: BenchmarkResult, result: BenchmarkResult) -> Comparison:
 
 
 def _change(baseline: BenchmarkResult, result: BenchmarkResult) -> Comparison:
-    lost = int(np.sum((baseline.values == 1) & (result.values == 0)))
-    won = int(np.sum((baseline.values == 0) & (result.values == 1)))
+    lost, won = lost_and_won(baseline.values, result.values)
     low, high = accuracy_change_interval(lost, won, result.count, result.confidence)
     word = "better" if low > 0 else "worse" if high < 0 else "not resolved"
     return {

@@ -32,8 +32,8 @@ def bootstrap_ratio_interval(
     >>> round(interval.ratio, 3), interval.low < 2 < interval.high
     (2.0, True)
     """
-    a, b = _times("baseline", baseline), _times("candidate", candidate)
-    _check_plan(a.size, b.size, paired, confidence, num_resamples)
+    a, b = row_of_times("baseline", baseline), row_of_times("candidate", candidate)
+    check_plan(a.size, b.size, paired, confidence, num_resamples)
     rng = np.random.default_rng(seed)
     drawn_a = rng.integers(a.size, size=(num_resamples, a.size))  # (R, n) positions
     drawn_b = drawn_a if paired else rng.integers(b.size, size=(num_resamples, b.size))  # (R, m)
@@ -43,7 +43,8 @@ def bootstrap_ratio_interval(
     return RatioInterval(float(np.median(a) / np.median(b)), float(low), float(high))
 
 
-def _times(name: str, values: ArrayLike) -> NDArray[np.float64]:
+def row_of_times(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """The values as float64 (n,); ValueError unless they are 10 or more times above 0."""
     times = np.asarray(values, dtype=np.float64)
     if times.ndim != 1 or times.size < 10:
         raise ValueError(f"{name} must be a row of at least 10 times, got shape {times.shape}.")
@@ -52,7 +53,8 @@ def _times(name: str, values: ArrayLike) -> NDArray[np.float64]:
     return times
 
 
-def _check_plan(n: int, m: int, paired: bool, confidence: float, num_resamples: int) -> None:
+def check_plan(n: int, m: int, paired: bool, confidence: float, num_resamples: int) -> None:
+    """Raise ValueError for arms that cannot be paired and for settings out of range."""
     if paired and n != m:
         raise ValueError(f"Pairs need arms of equal length, got {n} and {m} times.")
     if not 0 < confidence < 1:

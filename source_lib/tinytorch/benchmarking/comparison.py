@@ -167,11 +167,7 @@ def time_interleaved(
     order = list(range(len(arms)))
     samples_ns = np.empty((len(arms), num_rounds))
     with collector_held_off() as tidy_up:
-        calibrated: dict[int, TimedArm] = {}
-        for fn in arms:
-            if id(fn) not in calibrated:
-                calibrated[id(fn)] = TimedArm(fn, block_ms, warmup_blocks, clock_ns)
-        timed = [calibrated[id(fn)] for fn in arms]
+        timed = calibrated(arms, block_ms, warmup_blocks, clock_ns)
         for i in range(num_rounds):
             rng.shuffle(order)
             for arm in order:
@@ -182,6 +178,17 @@ def time_interleaved(
             f"The clock is too coarse: a block took 0 ns, use a block_ms above {block_ms}."
         )
     return [Latency(row / NS_PER_MS, arm.calls) for row, arm in zip(samples_ns, timed, strict=True)]
+
+
+def calibrated(
+    arms: Sequence[Callable[[], object]], block_ms: float, warmup_blocks: int, clock_ns: Clock
+) -> list[TimedArm]:
+    """The arms, warmed up and with their block lengths; one object is calibrated once."""
+    by_identity: dict[int, TimedArm] = {}
+    for fn in arms:
+        if id(fn) not in by_identity:
+            by_identity[id(fn)] = TimedArm(fn, block_ms, warmup_blocks, clock_ns)
+    return [by_identity[id(fn)] for fn in arms]
 
 
 def median_ratio_interval(log_ratios: ArrayLike, confidence: float = 0.95) -> RatioInterval:

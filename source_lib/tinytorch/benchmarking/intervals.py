@@ -58,6 +58,21 @@ def proportion_interval(successes: int, n: int, confidence: float = 0.95) -> Int
     return max(0.0, min(p, (middle - half) / scale)), min(1.0, max(p, (middle + half) / scale))
 
 
+def lost_and_won(baseline_right: ArrayLike, candidate_right: ArrayLike) -> tuple[int, int]:
+    """How many examples only the baseline has right (lost), and how many only the candidate (won).
+
+    Both say for the same examples in the same order whether the model was right, shape (n,).
+    Raises ValueError when the two are not rows of one length.
+
+    >>> lost_and_won([True, True, False, True], [True, False, True, False])
+    (2, 1)
+    """
+    before, after = np.asarray(baseline_right, dtype=bool), np.asarray(candidate_right, dtype=bool)
+    if before.ndim != 1 or before.shape != after.shape:
+        raise ValueError(f"Expected two rows of one length, got {before.shape} and {after.shape}.")
+    return int(np.sum(before & ~after)), int(np.sum(~before & after))
+
+
 def accuracy_change_interval(lost: int, won: int, n: int, confidence: float = 0.95) -> Interval:
     """The interval of the change in accuracy between two models that saw the same n examples.
 

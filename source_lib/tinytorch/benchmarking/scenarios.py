@@ -78,12 +78,30 @@ def single_stream(
     _check(inputs, num_queries)
     for i in range(warmup_queries):
         predict(inputs[i % len(inputs)])
-    elapsed_ns = np.empty(num_queries)
+    latencies_ms = ask_in_turn(predict, inputs, num_queries, clock_ns=clock_ns)
+    return _judged("single stream", latencies_ms, percentile)
+
+
+def ask_in_turn(
+    predict: Predict,
+    inputs: Sequence[Any],
+    num_queries: int,
+    *,
+    clock_ns: Clock = time.perf_counter_ns,
+) -> NDArray[np.float64]:
+    """The latency of each query in ms, (num_queries,), when one follows another.
+
+    Query i is `predict(inputs[i % len(inputs)])`, timed alone by two readings of the clock.
+
+    >>> ask_in_turn(abs, [-1, -2], num_queries=3).shape
+    (3,)
+    """
+    latencies_ns = np.empty(num_queries)
     for i in range(num_queries):
         start = clock_ns()
         predict(inputs[i % len(inputs)])
-        elapsed_ns[i] = clock_ns() - start
-    return _judged("single stream", elapsed_ns / NS_PER_MS, percentile)
+        latencies_ns[i] = clock_ns() - start
+    return latencies_ns / NS_PER_MS
 
 
 def offline(
@@ -152,14 +170,9 @@ def server(
             f"{latency_bound_ms}."
         )
     predict(inputs[0])
-    latencies_ns = np.empty(num_queries)
     arrivals_ns = poisson_arrivals_ns(queries_per_second, num_queries, seed)
-    start = clock_ns()
-    for i, arrival in enumerate(start + arrivals_ns):
-        _wait_until(arrival, clock_ns, sleep)
-        predict(inputs[i % len(inputs)])
-        latencies_ns[i] = clock_ns() - arrival
-    judged = _judged("server", latencies_ns / NS_PER_MS, percentile)
+    latencies_ms = serve(predict, inputs, arrivals_ns, clock_ns=clock_ns, sleep=sleep)
+    judged = _judged("server", latencies_ms, percentile)
     value, reason = None, judged.reason
     if judged.value is not None:
         if judged.value <= latency_bound_ms:
@@ -236,7 +249,33 @@ def poisson_arrivals_ns(
     return arrivals
 
 
-def _wait_until(moment_ns: int, clock_ns: Clock, sleep: Callable[[float], None]) -> None:
+def serve(
+    predict: Predict,
+    inputs: Sequence[Any],
+    arrivals_ns: NDArray[np.int64],
+    *,
+    clock_ns: Clock = time.perf_counter_ns,
+    sleep: Callable[[float], None] = time.sleep,
+) -> NDArray[np.float64]:
+    """The latency of each query in ms, (n,), when query i arrives at `arrivals_ns[i]` (n,).
+
+    Arrivals count from the first reading of the clock.
+    One server answers in the order of arrival by `predict(inputs[i % len(inputs)])`; it waits for
+    a query that has not arrived, and the latency of one that has runs from its arrival.
+
+    >>> serve(abs, [-1, -2], np.array([0, 1000, 2000])).shape
+    (3,)
+    """
+    latencies_ns = np.empty(len(arrivals_ns))
+    start = clock_ns()
+    for i, arrival in enumerate(start + arrivals_ns):
+        wait_until(arrival, clock_ns, sleep)
+        predict(inputs[i % len(inputs)])
+        latencies_ns[i] = clock_ns() - arrival
+    return latencies_ns / NS_PER_MS
+
+
+def wait_until(moment_ns: int, clock_ns: Clock, sleep: Callable[[float], None]) -> None:
     """Return when the clock has reached the moment, at once if it is past."""
     while (left := moment_ns - clock_ns()) > 0:
         if left > WAITED_OUT_NS:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tinytorch.benchmarking.student_t import two_sided_t
+from tinytorch.core.student_t import two_sided_t
 
 EXACT_UP_TO = 20
 
@@ -38,13 +38,13 @@ def mann_whitney(a: ArrayLike, b: ArrayLike) -> Significance:
     >>> statistic, round(p_value, 6)
     (0.0, 0.1)
     """
-    x, y = _row("a", a, least=1), _row("b", b, least=1)
+    x, y = finite_row("a", a, least=1), finite_row("b", b, least=1)
     n, m = x.size, y.size
     both = np.concatenate([x, y])  # (n + m,)
     u = float(ranks(both)[:n].sum()) - n * (n + 1) / 2
     counts = np.unique(both, return_counts=True)[1]  # how often each value occurs
     if counts.max() == 1 and max(n, m) <= EXACT_UP_TO:
-        return Significance(u, _exact_p_value(u, n, m))
+        return Significance(u, exact_p_value(u, n, m))
     total = n + m
     ties = float((counts.astype(np.float64) ** 3 - counts).sum()) / (total * (total - 1))
     deviation = math.sqrt(n * m / 12 * (total + 1 - ties))
@@ -60,7 +60,7 @@ def ranks(values: ArrayLike) -> NDArray[np.float64]:
     >>> ranks([30.0, 10.0, 20.0, 10.0]).tolist()
     [4.0, 1.5, 3.0, 1.5]
     """
-    row = _row("values", values, least=0)
+    row = finite_row("values", values, least=0)
     distinct, place = np.unique(row, return_inverse=True)
     counts = np.bincount(place, minlength=distinct.size)
     last = np.cumsum(counts)  # the rank of the last of each group of equal values
@@ -82,7 +82,7 @@ def welch_t_test(a: ArrayLike, b: ArrayLike) -> Significance:
     >>> round(statistic, 4), round(p_value, 4)
     (-1.7321, 0.1516)
     """
-    x, y = _row("a", a, least=2), _row("b", b, least=2)
+    x, y = finite_row("a", a, least=2), finite_row("b", b, least=2)
     v_x, v_y = float(x.var(ddof=1)) / x.size, float(y.var(ddof=1)) / y.size
     if v_x + v_y == 0:
         raise ValueError("Neither row varies, so there is no noise to judge the difference by.")
@@ -92,7 +92,7 @@ def welch_t_test(a: ArrayLike, b: ArrayLike) -> Significance:
     return Significance(t, two_sided_t(t, freedom))
 
 
-def _exact_p_value(u: float, n: int, m: int) -> float:
+def exact_p_value(u: float, n: int, m: int) -> float:
     """Twice the smaller tail of U, counted over all orders of n and m values without ties."""
     ways = np.zeros((n + 1, n * m + 1), dtype=np.int64)  # by how many of a are placed, and by U
     ways[0, 0] = 1
@@ -104,7 +104,8 @@ def _exact_p_value(u: float, n: int, m: int) -> float:
     return min(1.0, 2 * int(ways[n, : smaller + 1].sum()) / math.comb(n + m, n))
 
 
-def _row(name: str, values: ArrayLike, least: int) -> NDArray[np.float64]:
+def finite_row(name: str, values: ArrayLike, least: int) -> NDArray[np.float64]:
+    """The values as float64 (n,); ValueError for fewer than `least` or one that is not finite."""
     row = np.asarray(values, dtype=np.float64)
     if row.ndim != 1 or row.size < least:
         raise ValueError(f"{name} must be a row of at least {least} values, got {row.shape}.")

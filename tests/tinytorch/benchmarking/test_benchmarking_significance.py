@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, mannwhitneyu, rankdata, t, ttest_ind
 
 from tinytorch.benchmarking import mann_whitney, ranks, welch_t_test
-from tinytorch.benchmarking.student_t import two_sided_t
+from tinytorch.core.student_t import two_sided_t
 
 ROWS = st.lists(st.integers(-20, 20), min_size=2, max_size=30)
 
