@@ -8,6 +8,7 @@ from scipy.stats import binom, binomtest, quantile_test
 
 from tinytorch.benchmarking import (
     accuracy_change_interval,
+    lost_and_won,
     median_interval,
     proportion_interval,
 )
@@ -136,3 +137,19 @@ def test_accuracy_change_refuses_impossible_counts(lost, won, n):
 def test_a_confidence_lies_between_0_and_1(confidence):
     with pytest.raises(ValueError, match="strictly between 0 and 1"):
         normal_quantile(confidence)
+
+
+def test_only_examples_on_which_the_models_differ_are_lost_or_won():
+    rng = np.random.default_rng(5)
+    before, after = rng.random(200) < 0.9, rng.random(200) < 0.8
+    lost, won = lost_and_won(before, after)
+    assert (won - lost) / 200 == pytest.approx(after.mean() - before.mean())
+    assert lost_and_won(after, before) == (won, lost)
+    assert lost_and_won(before, before) == (0, 0)
+    assert lost + won == np.sum(before != after)
+
+
+@pytest.mark.parametrize("before, after", [([1, 0], [1]), ([[1, 0]], [[1, 0]]), (1, 1)])
+def test_lost_and_won_need_two_rows_of_one_length(before, after):
+    with pytest.raises(ValueError, match="two rows of one length"):
+        lost_and_won(before, after)

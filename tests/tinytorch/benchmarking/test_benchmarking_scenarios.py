@@ -7,6 +7,7 @@ from tinytorch.benchmarking import (
     highest_server_rate,
     offline,
     poisson_arrivals_ns,
+    serve,
     server,
     single_stream,
 )
@@ -161,3 +162,13 @@ def test_a_model_that_fails_has_no_figure():
 
     with pytest.raises(ZeroDivisionError):
         single_stream(fails, [1.0], 100)
+
+
+def test_a_latency_runs_from_the_arrival_through_the_queue():
+    """Lindley's recursion: a query begins when it has arrived and the one before is answered."""
+    machine = Machine()
+    services, arrivals = [400.0, 400.0, 400.0, 250.0], np.array([0, 100, 1000, 1100]) * 1_000_000
+    latencies = serve(machine.predict, services, arrivals, clock_ns=machine.clock,
+                      sleep=machine.sleep)  # fmt: skip
+    assert latencies == pytest.approx([400, 700, 400, 550], rel=1e-2)
+    assert machine.seen == services
