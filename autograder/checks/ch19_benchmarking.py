@@ -505,12 +505,12 @@ def rank_of(n, confidence):
 def check_rank(student):
     """The rank is the largest whose interval still has the confidence."""
     for confidence in (0.95, 0.9, 0.99, 0.5):
-        for n in (8, 9, 17, 30, 51, 100, 300, 1001):
+        for n in (8, 9, 17, 30, 51, 100, 300):
             assert student.interval_rank(n, confidence) == rank_of(n, confidence), (
                 "interval_rank is not the largest k with 2 P(fewer than k of n heads) <= "
                 "1 - confidence"
             )
-    assert student.interval_rank(3000, 0.95) == rank_of(3000, 0.95), (
+    assert student.interval_rank(1200, 0.95) == rank_of(1200, 0.95), (
         "interval_rank fails for many values: 2^-n vanishes in floating point, so work in whole "
         "numbers"
     )

@@ -149,7 +149,7 @@ def test_only_examples_on_which_the_models_differ_are_lost_or_won():
     assert lost + won == np.sum(before != after)
 
 
-@pytest.mark.parametrize("before, after", [([1, 0], [1]), ([[1, 0]], [[1, 0]]), (1, 1)])
+@pytest.mark.parametrize(("before", "after"), [([1, 0], [1]), ([[1, 0]], [[1, 0]]), (1, 1)])
 def test_lost_and_won_need_two_rows_of_one_length(before, after):
     with pytest.raises(ValueError, match="two rows of one length"):
         lost_and_won(before, after)
