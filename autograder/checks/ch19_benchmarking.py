@@ -875,10 +875,10 @@ def check_arrivals(student):
 def check_serve_queue(student):
     """A latency runs from the arrival to the answer, waiting behind others included."""
     rng = random.Random()
-    for gap_ms in (3.0, 8.0, 14.0):
-        clock = HandClock(reading_ns=20_000)
-        services_ms = [rng.uniform(4, 12) for _ in range(14)]
-        arrivals_ms = list(itertools.accumulate(rng.uniform(0, 2 * gap_ms) for _ in range(14)))
+    for gap_ms in (15.0, 40.0, 70.0):
+        clock = HandClock(reading_ns=100_000)
+        services_ms = [rng.uniform(20, 60) for _ in range(8)]
+        arrivals_ms = list(itertools.accumulate(rng.uniform(0, 2 * gap_ms) for _ in range(8)))
         free_ms, expected = 0.0, []
         for arrival, service in zip(arrivals_ms, services_ms, strict=True):
             free_ms = max(free_ms, arrival) + service
@@ -892,9 +892,9 @@ def check_serve_queue(student):
         found = np.asarray(
             student.serve(predict, services_ms, arrivals_ns, clock_ns=clock, sleep=clock.sleep)
         )
-        assert found.shape == (14,), "serve must return one latency a query"
+        assert found.shape == (8,), "serve must return one latency a query"
         # The readings of this clock take time, and a queue adds them up.
-        assert np.abs(found - expected).max() < 1.6, (
+        assert np.abs(found - expected).max() < 5, (
             "the latency of a query must run from its arrival to its answer, in milliseconds, and "
             "a query that has not arrived must be waited for"
         )
