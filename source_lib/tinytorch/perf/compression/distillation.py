@@ -15,8 +15,6 @@ from tinytorch.core.module import Module
 from tinytorch.core.optimizers import Adam
 from tinytorch.core.tensor import Float32Array, Tensor, as_float32, as_tensor
 
-DISTILLATION_LR = 3e-3
-
 
 class KnowledgeDistillation:
     """Trains ``student`` on the labels and on the softened predictions of ``teacher``.
@@ -62,7 +60,7 @@ class KnowledgeDistillation:
         *,
         epochs: int,
         batch_size: int = 32,
-        lr: float = DISTILLATION_LR,
+        lr: float = 3e-3,
         seed: int = 0,
     ) -> list[float]:
         """Train the student in place by Adam and return the mean loss of each epoch.

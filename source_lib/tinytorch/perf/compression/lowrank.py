@@ -55,8 +55,8 @@ class LowRankLinear(Module):
             raise TypeError(f"expected a Linear to approximate, got {type(linear).__name__}")
         U, S, Vt = low_rank_approximate(linear.weight, rank_ratio)
         root = np.sqrt(S)
-        self.first = _linear(U * root, None)
-        self.second = _linear(root[:, np.newaxis] * Vt, copied_bias(linear))
+        self.first = linear_of(U * root, None)
+        self.second = linear_of(root[:, np.newaxis] * Vt, copied_bias(linear))
 
     @property
     def rank(self) -> int:
@@ -90,7 +90,7 @@ def low_rank_model(model: Module, rank_ratio: float, *, skip: Sequence[str] = ()
         if not isinstance(layer, Linear) or name in skip:
             return layer
         narrow = LowRankLinear(layer, rank_ratio)
-        if narrow.count_parameters() >= layer.count_parameters():
+        if narrow.rank > break_even_rank(layer.in_features, layer.out_features):
             return layer
         made += 1
         return narrow
@@ -101,8 +101,21 @@ def low_rank_model(model: Module, rank_ratio: float, *, skip: Sequence[str] = ()
     return approximated
 
 
-def _linear(weight: Float32Array, bias: Tensor | None) -> Linear:
-    """Return a Linear of that weight, without drawing from the shared random generator."""
+def break_even_rank(n: int, m: int) -> int:
+    """Return the largest rank r at which r (n + m) weights are fewer than n m, 0 if there is none.
+
+    >>> break_even_rank(100, 100), break_even_rank(64, 10)
+    (49, 8)
+    """
+    return (n * m - 1) // (n + m)
+
+
+def linear_of(weight: Float32Array, bias: Tensor | None) -> Linear:
+    """Return a Linear of that weight (n, m) and bias, drawing nothing at random.
+
+    >>> linear_of(np.ones((3, 2), dtype=np.float32), None)
+    Linear(3, 2, bias=False)
+    """
     n, m = weight.shape
     layer = Linear(n, m, bias=False, rng=np.random.default_rng(0))
     layer.weight = Tensor(weight, requires_grad=True)

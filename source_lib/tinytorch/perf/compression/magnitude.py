@@ -26,16 +26,15 @@ def magnitude_prune(
     afterwards, rounded to whole weights: of each layer for scope "layer", of all of them together
     for "global", which takes more from layers whose weights are small.
     The model itself is not changed; biases are kept, and so are layers named in ``skip``.
-    The copy is as large and as slow as before: the zeros are stored (see ``to_sparse``).
-    ``fine_tune`` trains it further and leaves the zeros zero.
+    The copy is as large and as slow as before, since the zeros are stored.
     Source: Han, Pool, Tran, Dally 2015, Learning both Weights and Connections for Efficient Neural
     Networks, section 3.
     Raises ValueError for a sparsity outside [0, 1], another scope, NaN weights, a name in ``skip``
     that is no layer, and a model without a layer to prune.
 
-    >>> from tinytorch.perf.compression.sparsity import measure_sparsity
-    >>> measure_sparsity(magnitude_prune(Linear(20, 10), sparsity=0.75))
-    0.75
+    >>> pruned = magnitude_prune(Linear(20, 10), sparsity=0.75)
+    >>> int(np.sum(pruned.weight.data == 0))
+    150
     """
     if scope not in get_args(Scope):
         raise ValueError(f"expected scope as one of {', '.join(get_args(Scope))}, got {scope!r}")

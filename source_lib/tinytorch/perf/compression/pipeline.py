@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from numpy.typing import ArrayLike
@@ -16,6 +17,8 @@ from tinytorch.perf.compression.sparsity import measure_sparsity
 from tinytorch.perf.compression.structured import structured_prune
 from tinytorch.perf.quantization.model import quantize_model
 from tinytorch.perf.rewrite import replace_layers
+
+Step = tuple[str, Any, Callable[[Module], Module]]
 
 
 class CompressionStep(NamedTuple):
@@ -67,16 +70,39 @@ def compress_model(
         raise ValueError(f"expected steps among {words}, got {unknown or 'none'}")
     if "fine_tune" in config and (X is None or y is None):
         raise ValueError("expected X and y to fine-tune on, got none")
-    current = replace_layers(model, lambda name, module: module)
-    steps = [_step("original", None, current)]
+    steps: list[Step] = []
     for name, setting in config.items():
         function, keyword = STEPS[name]
         arguments = dict(setting) if isinstance(setting, Mapping) else {keyword: setting}
         if name == "fine_tune":
             arguments = {"X": X, "y": y, **arguments}
-        current = function(current, **arguments)
-        steps.append(_step(name, setting, current))
-    return CompressedModel(current, steps)
+        steps.append((name, setting, partial(function, **arguments)))
+    return apply_steps(model, steps)
+
+
+def apply_steps(model: Module, steps: Sequence[Step]) -> CompressedModel:
+    """Call the function of each (name, setting, function) in turn, on a copy of ``model``.
+
+    Each function takes a model and returns the one to go on with, which may be the same.
+    What is noted of a model are its ``size_bytes()`` and ``measure_sparsity``, at the start under
+    the name "original" with None as the setting, and again after each function.
+
+    >>> from tinytorch.core.layers import Linear
+    >>> def halve(layer):
+    ...     layer.weight.data[::2] = 0
+    ...     return layer
+    >>> model = Linear(4, 2, bias=False)
+    >>> result = apply_steps(model, [("zeros", 0.5, halve)])
+    >>> [(step.name, step.size_bytes, step.sparsity) for step in result.steps]
+    [('original', 32, 0.0), ('zeros', 32, 0.5)]
+    """
+    current = replace_layers(model, lambda name, layer: layer)  # a deep copy
+    done = [CompressionStep("original", None, current.size_bytes(), measure_sparsity(current))]
+    for name, setting, function in steps:
+        current = function(current)
+        noted = CompressionStep(name, setting, current.size_bytes(), measure_sparsity(current))
+        done.append(noted)
+    return CompressedModel(current, done)
 
 
 def _fine_tuned(model: Module, **arguments: Any) -> Module:
@@ -93,7 +119,3 @@ STEPS: dict[str, tuple[Callable[..., Module], str]] = {
     "quantize": (quantize_model, "bits"),
     "sparse": (to_sparse, "layout"),
 }
-
-
-def _step(name: str, setting: Any, model: Module) -> CompressionStep:
-    return CompressionStep(name, setting, model.size_bytes(), measure_sparsity(model))

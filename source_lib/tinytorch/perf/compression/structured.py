@@ -53,11 +53,32 @@ def structured_prune(model: Module, prune_ratio: float) -> Module:
         if len(set(side)) < len(side):
             raise ValueError("expected each layer to be used once, got one with two neighbours")
     for first, second in pairs:
-        importance = unit_importance(first, second)
-        count = max(1, len(importance) - round(prune_ratio * len(importance)))
-        kept = np.argsort(-importance, kind="stable")[:count]
-        remove_units(first, second, np.sort(kept))
+        remove_units(first, second, kept_units(unit_importance(first, second), prune_ratio))
     return smaller
+
+
+def weights_into_units(layer: Weighted) -> Array:
+    """Return a view (units, k) of the weights that make each unit of ``layer``.
+
+    >>> weights_into_units(Linear(4, 3)).shape
+    (3, 4)
+    """
+    weight = layer.weight.data
+    return weight.T if isinstance(layer, Linear) else weight.reshape(len(weight), -1)
+
+
+def weights_out_of_units(layer: Weighted, units: int) -> Array:
+    """Return the weights (units, k) with which ``layer`` reads each of the ``units`` before it.
+
+    After Flatten a unit is a channel, which a Linear reads as several rows in a block.
+
+    >>> weights_out_of_units(Linear(6, 2), units=3).shape
+    (3, 4)
+    """
+    weight = layer.weight.data
+    if not isinstance(layer, Linear):
+        weight = weight.swapaxes(0, 1)
+    return weight.reshape(units, -1)
 
 
 def unit_importance(first: Weighted, second: Weighted) -> Float32Array:
@@ -71,13 +92,50 @@ def unit_importance(first: Weighted, second: Weighted) -> Float32Array:
     >>> unit_importance(first, second)
     array([5., 2.], dtype=float32)
     """
-    units = _checked_units(first, second)
-    weights_in = _by_unit_out(first)  # (units, ...)
-    weights_out = _by_unit_in(second, units)  # (units, ...)
-    importance: Float32Array = _norms(weights_in) * _norms(weights_out)
+    _checked_units(first, second)
+    into = weights_into_units(first)  # (units, k)
+    out_of = weights_out_of_units(second, len(into))  # (units, l)
+    importance: Float32Array = np.linalg.norm(into, axis=1) * np.linalg.norm(out_of, axis=1)
     if np.isnan(importance).any():
         raise ValueError("expected weights that are numbers, got NaN")
     return importance
+
+
+def kept_units(importance: ArrayLike, prune_ratio: float) -> Array:
+    """Return the numbers of the units that stay, in ascending order.
+
+    Of ``importance`` (units,) the round(prune_ratio units) smallest go, but one always stays;
+    among equals the later ones go first.
+    Raises ValueError for a ratio outside [0, 1).
+
+    >>> kept_units([3.0, 1.0, 2.0, 5.0], prune_ratio=0.5)
+    array([0, 3])
+    """
+    if not 0 <= prune_ratio < 1:
+        raise ValueError(f"expected a prune_ratio in [0, 1), got {prune_ratio}")
+    values = np.asarray(importance)
+    count = max(1, values.size - round(prune_ratio * values.size))
+    return np.sort(np.argsort(-values, kind="stable")[:count])
+
+
+def remove_neurons(first: Linear, second: Linear, kept: ArrayLike) -> None:
+    """Take all neurons but the ``kept`` ones out of ``first`` and out of the input of ``second``.
+
+    ``kept`` are their numbers (k,), in the order they shall have.
+    Changes both layers in place: weights and bias become smaller tensors that require gradients,
+    and ``first.out_features`` and ``second.in_features`` become k.
+
+    >>> first, second = Linear(4, 3), Linear(3, 2)
+    >>> remove_neurons(first, second, kept=[0, 2])
+    >>> first, second
+    (Linear(4, 2), Linear(2, 2))
+    """
+    places = np.asarray(kept)
+    first.weight = Tensor(first.weight.data[:, places], requires_grad=True)
+    if first.bias is not None:
+        first.bias = Tensor(first.bias.data[places], requires_grad=True)
+    second.weight = Tensor(second.weight.data[places], requires_grad=True)
+    first.out_features = second.in_features = len(places)
 
 
 def remove_units(first: Weighted, second: Weighted, kept: ArrayLike) -> None:
@@ -100,8 +158,11 @@ def remove_units(first: Weighted, second: Weighted, kept: ArrayLike) -> None:
         raise TypeError(f"expected integers as numbers of units, got dtype {places.dtype}")
     if places.min() < -units or places.max() >= units:
         raise IndexError(f"expected numbers of units below {units}, got {places.max()}")
-    _keep_inputs(second, places, units)
-    _keep_outputs(first, places)
+    if isinstance(first, Linear) and isinstance(second, Linear):
+        remove_neurons(first, second, places)
+    else:
+        _keep_inputs(second, places, units)
+        _keep_outputs(first, places)
 
 
 def _checked_units(first: Weighted, second: Weighted) -> int:
@@ -175,9 +236,9 @@ def _calls_in_order(module: Module, pairs: list[Pair]) -> bool:
     probe = np.random.default_rng(0).normal(size=(PROBES, first.in_features))
     cut, smaller = copy.deepcopy(module).eval(), copy.deepcopy(module).eval()
     for cut_pair, small_pair in zip(_pairs_below(cut), _pairs_below(smaller), strict=True):
-        units = len(_by_unit_out(cut_pair[0]))
+        units = len(weights_into_units(cut_pair[0]))
         if units > 1:
-            _by_unit_in(cut_pair[1], units)[0] = 0
+            _forget_first_unit(cut_pair[1], units)
             remove_units(*small_pair, np.arange(1, units))
     try:
         with no_grad():
@@ -187,18 +248,12 @@ def _calls_in_order(module: Module, pairs: list[Pair]) -> bool:
     return expected.shape == found.shape and np.allclose(expected, found, rtol=1e-4, atol=1e-5)
 
 
-def _by_unit_out(layer: Weighted) -> Array:
-    """Return a view (units, ...) of the weights that make each output unit."""
-    return layer.weight.data.T if isinstance(layer, Linear) else layer.weight.data
-
-
-def _by_unit_in(layer: Weighted, units: int) -> Array:
-    """Return a view (units, ...) of the weights that read each of the ``units`` before.
-
-    After Flatten a unit is a channel, which a Linear reads as several rows in a block.
-    """
+def _forget_first_unit(layer: Weighted, units: int) -> None:
     weight = layer.weight.data
-    return weight.reshape(units, -1) if isinstance(layer, Linear) else weight.swapaxes(0, 1)
+    if isinstance(layer, Linear):
+        weight.reshape(units, -1)[0] = 0
+    else:
+        weight[:, 0] = 0
 
 
 def _keep_outputs(layer: Weighted, kept: Array) -> None:
@@ -220,8 +275,3 @@ def _keep_inputs(layer: Weighted, kept: Array, units: int) -> None:
     else:
         layer.weight = Tensor(layer.weight.data[:, kept], requires_grad=True)
         layer.in_channels = len(kept)
-
-
-def _norms(rows: Array) -> Array:
-    norms: Array = np.sqrt(np.square(rows.reshape(len(rows), -1)).sum(axis=1))
-    return norms
