@@ -327,7 +327,7 @@ def check_filters_stay_zero(student):
     rng = np.random.default_rng()
     inner = Sequential(Conv2d(1, 2, kernel_size=3, rng=rng), ReLU())
     model = Sequential(inner, Flatten(), Linear(8, 3, rng=rng))
-    inner[0].weight.data[0] = 0
+    inner[0].weight.data[0], inner[0].bias.data[:] = 0, 0.5  # active, so that gradients come
     X = rng.normal(size=(20, 1, 4, 4)).astype(np.float32)
     y = rng.integers(0, 3, 20)
     trained = student.fine_tune(model, X, y, epochs=2, lr=0.05)

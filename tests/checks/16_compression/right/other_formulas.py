@@ -48,7 +48,7 @@ def magnitude_prune(model, sparsity, scope="layer", *, skip=()):
             start += a.size
     else:
         raise ValueError(scope)
-    for a, mask in zip(arrays, masks):
+    for a, mask in zip(arrays, masks, strict=False):
         a *= mask
     return pruned
 
@@ -64,7 +64,7 @@ class KeepZeros(Optimizer):
 
     def step(self):
         self.optimizer.step()
-        for layer, mask in zip(self.layers, self.alive):
+        for layer, mask in zip(self.layers, self.alive, strict=False):
             layer.weight.data *= mask
 
 
@@ -158,7 +158,7 @@ def kept_units(importance, prune_ratio):
 
 def remove_neurons(first, second, kept):
     first.weight = Tensor(np.take(first.weight.data, kept, axis=1), True)
-    first.bias = first.bias and Tensor(np.take(first.bias.data, kept), True)
+    first.bias = None if first.bias is None else Tensor(np.take(first.bias.data, kept), True)
     second.weight = Tensor(np.take(second.weight.data, kept, axis=0), True)
     second.in_features = first.out_features = first.weight.shape[1]
 

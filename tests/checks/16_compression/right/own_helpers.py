@@ -15,7 +15,7 @@ def measure_sparsity(model):
     counted = [(np.sum(w == 0), w.size) for w in weight_arrays(model)]
     if not counted:
         raise ValueError("nothing to count")
-    zeros, total = map(sum, zip(*counted))
+    zeros, total = map(sum, zip(*counted, strict=False))
     return float(zeros) / float(total)
 
 
@@ -125,7 +125,7 @@ def break_even_sparsity(m: int, n: int, value_bytes: int = 4, index_bytes: int =
 
 
 def csr_product_by_rows(x, csr):
-    ends = zip(csr.starts[:-1], csr.starts[1:])
+    ends = zip(csr.starts[:-1], csr.starts[1:], strict=False)
     outputs = [np.einsum("nk,k->n", x[:, csr.columns[a:b]], csr.values[a:b]) for a, b in ends]
     return np.stack(outputs, axis=1).astype(np.float32)
 

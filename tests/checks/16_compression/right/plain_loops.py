@@ -50,7 +50,7 @@ def magnitude_prune(model, sparsity, scope="layer", *, skip=()):
         mask, shared = shared[: array.size], shared[array.size :]
         if scope == "layer":
             mask = magnitude_mask(array, sparsity).ravel()
-        for place, keep in zip(np.ndindex(array.shape), mask):
+        for place, keep in zip(np.ndindex(array.shape), mask, strict=False):
             if not keep:
                 array[place] = 0
     return result
@@ -171,7 +171,7 @@ def unit_importance(first, second):
     into = weights_into_units(first)
     out_of = weights_out_of_units(second, len(into))
     result = []
-    for a, b in zip(into, out_of):
+    for a, b in zip(into, out_of, strict=False):
         result.append(math.sqrt(sum(v * v for v in a.ravel())) * math.sqrt(sum(v * v for v in b)))
     return np.array(result, dtype=np.float32)
 

@@ -43,7 +43,7 @@ def magnitude_prune(model, sparsity, scope="layer", *, skip=()):
         masks = np.split(magnitude_mask(whole, sparsity), np.cumsum([w.size for w in weights])[:-1])
     else:
         masks = [magnitude_mask(w, sparsity) for w in weights]
-    for w, mask in zip(weights, masks):
+    for w, mask in zip(weights, masks, strict=False):
         w.data = np.where(mask.reshape(w.shape), w.data, 0).astype(np.float32)
     return fresh
 
