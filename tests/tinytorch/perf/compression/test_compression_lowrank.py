@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from tinytorch.core.activations import ReLU
 from tinytorch.core.layers import Linear, Sequential
 from tinytorch.core.training import train
-from tinytorch.perf.compression import LowRankLinear, low_rank_approximate, low_rank_model
+from tinytorch.perf.compression import (
+    LowRankLinear,
+    break_even_rank,
+    low_rank_approximate,
+    low_rank_model,
+)
 from tinytorch.perf.quantization import QuantizedLinear, quantize_model
 
 sides = st.integers(1, 12)
@@ -91,3 +96,11 @@ def test_refusals():
         LowRankLinear(ReLU(), 0.5)
     with pytest.raises(ValueError, match=r"layers to skip, got \['fc'\]"):
         low_rank_model(Linear(9, 9), 0.2, skip=["fc"])
+
+
+@given(st.integers(1, 50), st.integers(1, 50))
+def test_the_break_even_rank_is_the_last_that_pays(n, m):
+    """It holds fewer weights than the matrix, and one rank more does not."""
+    rank = break_even_rank(n, m)
+    assert rank == 0 or rank * (n + m) < n * m
+    assert (rank + 1) * (n + m) >= n * m

@@ -13,6 +13,7 @@ from tinytorch.perf.compression import (
     BitmapLinear,
     LowRankLinear,
     SparseLinear,
+    apply_steps,
     compress_model,
     magnitude_prune,
     measure_sparsity,
@@ -112,3 +113,18 @@ def test_refusals():
         compress_model(mlp(), {"fine_tune": 2})
     with pytest.raises(ValueError, match=r"sparsity in \[0, 1\], got 2"):
         compress_model(mlp(), {"magnitude_prune": 2})
+
+
+def test_any_function_can_be_a_step():
+    """Each gets what the one before returned; a change in place stays in the copy."""
+
+    def silence(model):
+        model.weight.data[0] = 0
+        return model
+
+    layer = Linear(4, 3, bias=False)
+    before = layer.weight.data.copy()
+    result = apply_steps(layer, [("a", 1, silence), ("b", 2, lambda model: Linear(4, 1))])
+    assert [step.size_bytes for step in result.steps] == [48, 48, 20]
+    assert [step.sparsity for step in result.steps] == [0.0, 0.25, 0.0]
+    np.testing.assert_array_equal(layer.weight.data, before)

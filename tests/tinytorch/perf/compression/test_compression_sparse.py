@@ -15,9 +15,11 @@ from tinytorch.perf import fast
 from tinytorch.perf.compression import (
     BitmapLinear,
     SparseLinear,
+    break_even_sparsity,
     coo_product,
     csr_bytes,
     csr_product,
+    csr_product_by_rows,
     magnitude_prune,
     measure_sparsity,
     to_coo,
@@ -228,3 +230,22 @@ def test_refusals():
         to_csr(np.ones(3))
     with pytest.raises(ValueError, match="expected float32 activations, got 'dynamic'"):
         BitmapLinear(QuantizedLinear(Linear(3, 2), activations="dynamic"))
+
+
+@given(st.integers(1, 8), st.integers(1, 12), st.integers(1, 12), st.floats(0, 1))
+def test_the_product_by_rows_leaves_alone_what_is_not_stored(N, m, n, density):
+    """It equals the dense product, and an infinity that no weight reads has no say."""
+    A, x = sparse_matrix(m, n, density), random(N, n, seed=2)
+    expected = x @ A.T
+    x[:, ~A.any(axis=0)] = np.inf
+    np.testing.assert_allclose(csr_product_by_rows(x, to_csr(A)), expected, rtol=1e-4, atol=1e-5)
+
+
+@given(st.integers(2, 60), st.integers(2, 60), st.sampled_from([1, 4]), st.sampled_from([2, 4]))
+def test_break_even_is_where_csr_and_dense_cost_the_same(m, n, value_bytes, index_bytes):
+    """One weight more than there costs more than dense, one less costs less."""
+    sparsity = break_even_sparsity(m, n, value_bytes, index_bytes)
+    nnz = (1 - sparsity) * m * n
+    dense = value_bytes * m * n
+    assert csr_bytes(int(np.ceil(nnz)) + 1, m, value_bytes, index_bytes) > dense
+    assert csr_bytes(int(np.floor(nnz)) - 1, m, value_bytes, index_bytes) < dense

@@ -16,6 +16,8 @@ from tinytorch.core.transformer import GPT
 from tinytorch.perf.compression import (
     fine_tune,
     hidden_pairs,
+    kept_units,
+    remove_neurons,
     remove_units,
     structured_prune,
     unit_importance,
@@ -221,3 +223,24 @@ def test_refusals():
     layer = Linear(4, 4)
     with pytest.raises(ValueError, match="each layer to be used once"):
         structured_prune(Sequential(Linear(4, 4), layer, Linear(4, 4), layer, Linear(4, 2)), 0.5)
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=20), st.floats(0, 0.99))
+def test_kept_units_are_never_less_important_than_those_that_go(importance, ratio):
+    """They ascend, one stays at least, and of equals the earlier stay."""
+    kept = kept_units(importance, ratio).tolist()
+    gone = [i for i in range(len(importance)) if i not in kept]
+    assert kept == sorted(kept)
+    assert len(kept) == max(1, len(importance) - round(ratio * len(importance)))
+    pairs = [(importance[i], -i) for i in kept], [(importance[i], -i) for i in gone]
+    assert not gone or min(pairs[0]) > max(pairs[1])
+
+
+def test_neurons_can_be_put_in_another_order():
+    """Keeping all of them in any order changes no answer."""
+    model, x = filled(Linear(4, 6), ReLU(), Linear(6, 3)), random(5, 4)
+    before = model(x).data
+    remove_neurons(model.layers[0], model.layers[2], [5, 2, 0, 1, 4, 3])
+    np.testing.assert_allclose(model(x).data, before, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"a prune_ratio in \[0, 1\), got 1"):
+        kept_units([1.0], 1)
