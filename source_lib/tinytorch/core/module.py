@@ -57,6 +57,10 @@ class Module:
         """Return this module and all below it, each once, parents first."""
         return [module for _, module in _walk(self)]
 
+    def named_modules(self) -> list[tuple[str, Module]]:
+        """Return (dotted name, module) of this module, named "", and of all below it, each once."""
+        return [(prefix.removesuffix("."), module) for prefix, module in _walk(self)]
+
     def named_parameters(self) -> list[tuple[str, Tensor]]:
         """Return (dotted name, tensor) of each parameter, a shared one under its first name."""
         return [(name, tensor) for name, tensor in _tensors(self) if tensor.requires_grad]
