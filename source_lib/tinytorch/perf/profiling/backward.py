@@ -33,8 +33,8 @@ def backward_figures(model: Module, x: Any, iterations: int) -> dict[str, Any]:
         raise ValueError(f"expected a model with parameters, {type(model).__name__} has none")
     with training(model):
         calls = work_by_call(model, x)
-        forward_ms, backward_ms = _latencies_ms(model, x, iterations)
-        held, peak = _memory(model, x)
+        forward_ms, backward_ms = step_latencies_ms(model, x, iterations)
+        held, peak = step_memory(model, x)
         gradient_bytes = sum(p.grad.nbytes for p in model.parameters() if p.grad is not None)
         optimizers = {
             name: optimizer_state_bytes(make, model.parameters()) / MB
@@ -92,8 +92,12 @@ def training(model: Module) -> Iterator[None]:
             parameter.grad = gradient
 
 
-def _latencies_ms(model: Module, x: Any, iterations: int) -> tuple[float, float]:
-    """The median times of the forward and of the backward pass in ms, after one to warm up."""
+def step_latencies_ms(model: Module, x: Any, iterations: int) -> tuple[float, float]:
+    """Return the median times of the forward and of the backward pass in ms.
+
+    A first step warms up and is not counted; every step begins without gradients, and its backward
+    pass with ones in the shape of the output.
+    """
     times_ns = []
     for _ in range(iterations + 1):
         model.zero_grad()
@@ -106,8 +110,8 @@ def _latencies_ms(model: Module, x: Any, iterations: int) -> tuple[float, float]
     return float(forward), float(backward)
 
 
-def _memory(model: Module, x: Any) -> tuple[int, int]:
-    """Bytes held after a recorded forward pass, and the peak of forward and backward together."""
+def step_memory(model: Module, x: Any) -> tuple[int, int]:
+    """Return the bytes held after a recorded forward pass, and the peak of a whole step."""
 
     def step() -> None:
         output = model(x)

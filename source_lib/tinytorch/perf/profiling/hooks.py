@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 from tinytorch.core.autograd import no_grad
 from tinytorch.core.module import Module
-from tinytorch.core.module import _walk as walk_by_name
 
 
 class Around(Protocol):
@@ -61,7 +60,7 @@ def named_layers(model: Module) -> list[tuple[str, Module]]:
     """
     if not isinstance(model, Module):
         raise TypeError(f"expected a Module to look into, got {type(model).__name__}")
-    return [(prefix.removesuffix("."), layer) for prefix, layer in walk_by_name(model)]
+    return model.named_modules()
 
 
 @dataclass(eq=False)

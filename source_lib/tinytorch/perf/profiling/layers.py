@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinytorch.core.module import Module
+from tinytorch.perf.profiling.counting import own_parameters
 from tinytorch.perf.profiling.hooks import LayerCall, Trace, inference, wrapped_forward
 from tinytorch.perf.profiling.roofline import Roofline
 from tinytorch.perf.profiling.rules import own_work
@@ -36,7 +37,8 @@ def work_by_call(model: Module, x: Any) -> list[tuple[LayerCall, Work]]:
 def own_times_ms(model: Module, x: Any, passes: int = TIMED_PASSES) -> list[float]:
     """Return the median time of each call of a layer in ms, the layers below it aside.
 
-    The calls are those of ``work_by_call``; a first pass warms up and is not counted.
+    The calls are in the order in which they begin, those of ``work_by_call``; a first pass warms
+    up and is not counted.
     The wrapping itself costs less than a microsecond a layer, with which the layer above it is
     charged.
     """
@@ -82,17 +84,6 @@ def layer_rows(
             | figures
         )
     return rows
-
-
-def own_parameters(layer: Module) -> int:
-    """Return the number of parameters that a layer holds itself, those of layers below it aside.
-
-    >>> from tinytorch.core.layers import Linear, Sequential
-    >>> own_parameters(Sequential(Linear(2, 2))), own_parameters(Linear(2, 2))
-    (0, 6)
-    """
-    below = {id(p) for inner in layer.modules()[1:] for p in inner.parameters()}
-    return sum(p.size for p in layer.parameters() if id(p) not in below)
 
 
 def backward_products(call: LayerCall, work: Work) -> int:

@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tinytorch.core.module import Module
+from tinytorch.perf.profiling.hooks import inference, wrapped_forward
 from tinytorch.perf.profiling.work import arrays_in
+
+MB = 2**20
 
 
 class TracedMemory(NamedTuple):
@@ -55,6 +58,31 @@ def held_bytes(model: Any) -> int:
     if hasattr(model, "size_bytes"):
         return int(model.size_bytes())
     return 4 * int(model.count_parameters()) if hasattr(model, "count_parameters") else 0
+
+
+def measure_memory(model: Module, x: Any) -> dict[str, Any]:
+    """Measure the memory of one forward pass, as a whole and by layer, in MB of 2^20 bytes.
+
+    ``parameter_memory_mb`` are the bytes of the state held, ``activation_memory_mb`` the most
+    that was allocated at once during the pass, ``peak_memory_mb`` both together, and
+    ``memory_efficiency`` the parameters' share of the peak, from 0 to 1.
+    ``layers`` lists a ``LayerMemory`` for each call of a layer, in the order they ended.
+    """
+    with inference(model):
+        model(x)  # what is made once and kept is no part of a pass
+        activation_bytes = traced_peak(lambda: model(x)).peak_bytes
+        trace = MemoryTrace()
+        with tracing(), wrapped_forward(model, trace):
+            model(x)
+    parameter_bytes = held_bytes(model)
+    peak_bytes = parameter_bytes + activation_bytes
+    return {
+        "parameter_memory_mb": parameter_bytes / MB,
+        "activation_memory_mb": activation_bytes / MB,
+        "peak_memory_mb": peak_bytes / MB,
+        "memory_efficiency": parameter_bytes / peak_bytes if peak_bytes else 0.0,
+        "layers": trace.layers,
+    }
 
 
 @dataclass(frozen=True)

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
-
-import numpy as np
 
 from tinytorch.core.checks import checked_size
 from tinytorch.core.module import Module, checked_module
 from tinytorch.perf.profiling.backward import backward_figures
-from tinytorch.perf.profiling.hooks import inference, wrapped_forward
+from tinytorch.perf.profiling.counting import count_parameters
+from tinytorch.perf.profiling.hooks import inference
 from tinytorch.perf.profiling.inputs import model_input
+from tinytorch.perf.profiling.latency import measure_latency
 from tinytorch.perf.profiling.layers import in_use, layer_rows, work_by_call
-from tinytorch.perf.profiling.memory import MemoryTrace, held_bytes, traced_peak, tracing
+from tinytorch.perf.profiling.memory import measure_memory
 from tinytorch.perf.profiling.roofline import Roofline, machine_roofline
 from tinytorch.perf.profiling.verdict import judge
-
-MB = 2**20
 
 
 class Profiler:
@@ -51,8 +48,7 @@ class Profiler:
         >>> Profiler().count_parameters(Linear(3, 2))
         8
         """
-        parameters = checked_module("model", model).parameters()
-        return sum(parameter.data.size for parameter in parameters)
+        return count_parameters(checked_module("model", model))
 
     def count_flops(self, model: Module, input_shape: Any) -> int:
         """Return the floating-point operations of one forward pass, the whole batch included.
@@ -66,54 +62,19 @@ class Profiler:
             return sum(work.flops for _, work in work_by_call(model, x))
 
     def measure_memory(self, model: Module, input_shape: Any) -> dict[str, Any]:
-        """Measure the memory of one forward pass, as a whole and by layer, in MB of 2^20 bytes.
-
-        ``parameter_memory_mb`` are the bytes of the state held, ``activation_memory_mb`` the most
-        that was allocated at once during the pass, ``peak_memory_mb`` both together, and
-        ``memory_efficiency`` the parameters' share of the peak, from 0 to 1.
-        ``layers`` lists a ``LayerMemory`` for each call of a layer, in the order they ended.
-        """
-        x = model_input(model, input_shape)
-        with inference(model):
-            model(x)  # what is made once and kept is no part of a pass
-            activation_bytes = traced_peak(lambda: model(x)).peak_bytes
-            trace = MemoryTrace()
-            with tracing(), wrapped_forward(model, trace):
-                model(x)
-        parameter_bytes = held_bytes(model)
-        peak_bytes = parameter_bytes + activation_bytes
-        return {
-            "parameter_memory_mb": parameter_bytes / MB,
-            "activation_memory_mb": activation_bytes / MB,
-            "peak_memory_mb": peak_bytes / MB,
-            "memory_efficiency": parameter_bytes / peak_bytes if peak_bytes else 0.0,
-            "layers": trace.layers,
-        }
+        """Measure the memory of one forward pass, see the function ``measure_memory``."""
+        return measure_memory(model, model_input(model, input_shape))
 
     def measure_latency(
         self, model: Module, input_tensor: Any, warmup: int = 10, iterations: int = 100
     ) -> float:
-        """Return the median time of one forward pass in milliseconds.
+        """Return the median time of one forward pass in ms, see the function ``measure_latency``.
 
-        The first ``warmup`` passes fill caches and are not counted; of the ``iterations`` that
-        follow each is timed by ``time.perf_counter_ns``, and the median ignores those that
-        something interrupted.
         Two models measured one after the other also differ by what the machine did meanwhile;
         ``tinytorch.benchmarking`` compares them.
         Raises ValueError or TypeError unless warmup is an integer from 0 and iterations from 1.
         """
-        checked_size("warmup", warmup, smallest=0)
-        checked_size("iterations", iterations)
-        x = model_input(model, input_tensor)
-        elapsed_ns = []
-        with inference(model):
-            for _ in range(warmup):
-                model(x)
-            for _ in range(iterations):
-                start = time.perf_counter_ns()
-                model(x)
-                elapsed_ns.append(time.perf_counter_ns() - start)
-        return float(np.median(elapsed_ns)) / 1e6
+        return measure_latency(model, model_input(model, input_tensor), warmup, iterations)
 
     def profile_layer(self, layer: Module, input_shape: Any) -> dict[str, Any]:
         """Return what one layer costs on an input of ``input_shape``, and what limits it.

@@ -125,29 +125,35 @@ def measure_roofline(
         checked_size("size to measure", size)
     peak, bandwidths = 0.0, dict.fromkeys(working_sets, 0.0)
     for _ in range(ROUNDS):
-        peak = max(peak, *(_product_rate(n) for n in product_sizes))
+        peak = max(peak, *(product_rate(n) for n in product_sizes))
         for size in working_sets:
-            bandwidths[size] = max(bandwidths[size], _copy_rate(size), _read_rate(size))
+            bandwidths[size] = max(bandwidths[size], copy_rate(size), read_rate(size))
     return Roofline(peak, tuple(bandwidths.items()))
 
 
-def _product_rate(n: int) -> float:
+def product_rate(n: int) -> float:
+    """Return the operations per second of the product of two float32 matrices n x n."""
     a, out = np.ones((n, n), dtype=np.float32), np.empty((n, n), dtype=np.float32)
-    return 2 * n**3 / _best_seconds(lambda: np.matmul(a, a, out=out), time.perf_counter_ns)
+    return 2 * n**3 / best_seconds(lambda: np.matmul(a, a, out=out), time.perf_counter_ns)
 
 
-def _copy_rate(working_set: int) -> float:
+def copy_rate(working_set: int) -> float:
+    """Return the bytes per second of copying float32 numbers, each read once and written once.
+
+    Source and target fill the working set together, half of it each.
+    """
     source = np.ones(working_set // 8, dtype=np.float32)
     target = np.empty_like(source)
-    return 2 * source.nbytes / _best_seconds(lambda: np.copyto(target, source), _cpu_clock())
+    return 2 * source.nbytes / best_seconds(lambda: np.copyto(target, source), cpu_clock())
 
 
-def _read_rate(working_set: int) -> float:
+def read_rate(working_set: int) -> float:
+    """Return the bytes per second of a product of two float32 vectors that fill the working set."""
     a, b = (np.ones(working_set // 8, dtype=np.float32) for _ in range(2))
-    return 2 * a.nbytes / _best_seconds(lambda: np.dot(a, b), _cpu_clock())
+    return 2 * a.nbytes / best_seconds(lambda: np.dot(a, b), cpu_clock())
 
 
-def _cpu_clock() -> Clock:
+def cpu_clock() -> Clock:
     """The time that this thread ran, where the system counts it finely, else the time that passed.
 
     A pass over much memory lasts longer than the slice that a busy system gives, so by the time
@@ -157,12 +163,23 @@ def _cpu_clock() -> Clock:
     return time.thread_time_ns if fine else time.perf_counter_ns
 
 
-def _best_seconds(fn: Callable[[], object], clock_ns: Clock) -> float:
-    """Return the least time of one call over short passes, two at least, within the budget."""
+def best_seconds(fn: Callable[[], object], clock_ns: Clock) -> float:
+    """Return the least time of one call of ``fn`` in seconds, by a clock that counts ns.
+
+    One call warms up; then passes follow, three at least and on until BUDGET_NS have gone by.
+    The first pass is one call, each later one as many as fill PASS_NS at the best rate so far, one
+    at least; what counts is the time of a pass over its calls.
+
+    >>> ticks = iter([0, 900, 2000, 2500, 3000, 3700])
+    >>> def clock():
+    ...     return next(ticks) * 10_000_000
+    >>> best_seconds(lambda: time.sleep(0.02), clock)
+    5.0
+    """
     fn()
     begin = time.perf_counter_ns()
     calls, passes, best_ns = 1, 0, float("inf")
-    while passes < 2 or time.perf_counter_ns() - begin < BUDGET_NS:
+    while passes < 3 or time.perf_counter_ns() - begin < BUDGET_NS:
         start = clock_ns()
         for _ in range(calls):
             fn()

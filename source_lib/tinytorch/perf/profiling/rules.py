@@ -99,109 +99,126 @@ def _told_by_layer(layer: Any, inputs: tuple[Any, ...], output: Tensor) -> Work:
     return Work(products, others, bytes_moved(layer, inputs, output))
 
 
-def _elementwise(per_element: int) -> Rule:
+def elementwise_work(per_element: int) -> Rule:
     def rule(layer: Module, inputs: tuple[Any, ...], output: Tensor) -> Work:
         return Work(0, per_element * output.size, bytes_moved(layer, inputs, output))
 
     return rule
 
 
-def _linear(layer: Linear, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def linear_work(layer: Linear, inputs: tuple[Any, ...], output: Tensor) -> Work:
+    """Return the work of one call of a linear layer, which has a bias or none.
+
+    >>> x = Tensor(np.ones((4, 10)))
+    >>> linear_work(layer := Linear(10, 3), (x,), layer(x))
+    Work(products=240, others=12, bytes_moved=340)
+    """
     rows = output.size // layer.out_features
     products = linear_flops(rows, layer.in_features, layer.out_features, bias=False)
     additions = output.size if layer.bias is not None else 0
     return Work(products, additions, bytes_moved(layer, inputs, output))
 
 
-def _conv2d(layer: Conv2d, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def conv2d_work(layer: Conv2d, inputs: tuple[Any, ...], output: Tensor) -> Work:
     products = conv2d_flops(output.size, layer.in_channels, layer.kernel_size, bias=False)
     additions = output.size if layer.bias is not None else 0
     return Work(products, additions, bytes_moved(layer, inputs, output))
 
 
-def _max_pool2d(layer: MaxPool2d, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def max_pool2d_work(layer: MaxPool2d, inputs: tuple[Any, ...], output: Tensor) -> Work:
     comparisons = output.size * (layer.kernel_size**2 - 1)
     return Work(0, comparisons, bytes_moved(layer, inputs, output))
 
 
-def _gelu(layer: GELU, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def gelu_work(layer: GELU, inputs: tuple[Any, ...], output: Tensor) -> Work:
     # x/2 (1 + erf(x/sqrt(2))), or x/2 (1 + tanh(a (x + b x^3))) with x^3 as two products.
     per_element = 5 if layer.approximate == "none" else 9
     return Work(0, per_element * output.size, bytes_moved(layer, inputs, output))
 
 
-def _softmax(layer: Softmax, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def softmax_work(layer: Softmax, inputs: tuple[Any, ...], output: Tensor) -> Work:
     width = output.shape[layer.axis]
     rows = output.size // max(width, 1)
     return Work(0, softmax_flops(rows, width), bytes_moved(layer, inputs, output))
 
 
-def _layer_norm(layer: LayerNorm, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def layer_norm_work(layer: LayerNorm, inputs: tuple[Any, ...], output: Tensor) -> Work:
     rows = output.size // layer.dim
     return Work(0, layer_norm_flops(rows, layer.dim), bytes_moved(layer, inputs, output))
 
 
-def _embedding(layer: Embedding, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def embedding_work(layer: Embedding, inputs: tuple[Any, ...], output: Tensor) -> Work:
     # Only the rows looked up are read, and written again.
     indices = np.asarray(inputs[0]).nbytes
     return Work(0, 0, indices + 2 * output.data.nbytes)
 
 
-def _dropout(layer: Dropout, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def dropout_work(layer: Dropout, inputs: tuple[Any, ...], output: Tensor) -> Work:
     if output is inputs[0]:
         return Work(0, 0, 0)
     # A comparison, a division of the mask and a product for each element.
     return Work(0, 3 * output.size, bytes_moved(layer, inputs, output))
 
 
-def _attention(layer: MultiHeadAttention, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def attention_work(layer: MultiHeadAttention, inputs: tuple[Any, ...], output: Tensor) -> Work:
     """The scores, their softmax and the weighted sum; the projections are layers of their own.
 
     With a cache, the keys are those it holds and the new ones, which it has not counted yet.
     """
     B, T, d = output.shape
-    H, D = layer.num_heads, d // layer.num_heads
     past = sum(value.length for value in inputs if hasattr(value, "length"))
-    S = past + T
-    scaling = B * T * d
-    products = attention_product_flops(B, H, T, S, D)
-    others = scaling + softmax_flops(B * H * T, S)
-    queries_and_results, keys_and_values = 2 * B * T * d, 2 * B * S * d
-    return Work(products, others, (queries_and_results + keys_and_values) * output.data.itemsize)
+    return heads_work(B, layer.num_heads, T, past + T, d // layer.num_heads)
 
 
-def _block(layer: TransformerBlock, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def heads_work(batch: int, heads: int, queries: int, keys: int, head_dim: int) -> Work:
+    """Return the work of softmax(q k^T / sqrt(D)) v in float32.
+
+    q is (batch, heads, queries, head_dim), k and v are (batch, heads, keys, head_dim).
+    ``products`` are the two matrix products; ``others`` the scaling of q, one operation for each of
+    its numbers, and the softmax of its rows; the bytes are those of q, k, v and the result, each
+    once: the scores need not leave the cache.
+
+    >>> heads_work(batch=1, heads=2, queries=3, keys=5, head_dim=4)
+    Work(products=480, others=162, bytes_moved=512)
+    """
+    products = attention_product_flops(batch, heads, queries, keys, head_dim)
+    queried, kept = (batch * heads * length * head_dim for length in (queries, keys))
+    others = queried + softmax_flops(batch * heads * queries, keys)
+    return Work(products, others, 4 * (2 * queried + 2 * kept))
+
+
+def block_work(layer: TransformerBlock, inputs: tuple[Any, ...], output: Tensor) -> Work:
     # Two additions to the residual stream, each of two arrays into a third.
     return Work(0, 2 * output.size, 6 * output.data.nbytes)
 
 
-def _gpt(layer: GPT, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def gpt_work(layer: GPT, inputs: tuple[Any, ...], output: Tensor) -> Work:
     # The sum of the two embeddings: (B, T, d) and the (T, d) of the positions.
     B, T = output.shape[:2]
     summed = B * T * layer.embed_dim
     return Work(0, summed, (2 * summed + T * layer.embed_dim) * output.data.itemsize)
 
 
-def _flatten(layer: Flatten, inputs: tuple[Any, ...], output: Tensor) -> Work:
+def flatten_work(layer: Flatten, inputs: tuple[Any, ...], output: Tensor) -> Work:
     # Of an array that lies in another order the elements are copied.
     copied = not np.may_share_memory(inputs[0].data, output.data)
     return Work(0, 0, 2 * output.data.nbytes if copied else 0)
 
 
 _rules: dict[type[Module], Rule] = {
-    Linear: _linear,
-    Conv2d: _conv2d,
-    MaxPool2d: _max_pool2d,
-    Flatten: _flatten,
-    ReLU: _elementwise(1),  # max(x, 0)
-    Sigmoid: _elementwise(4),  # 1 / (1 + exp(-x))
-    Tanh: _elementwise(1),
-    GELU: _gelu,
-    Softmax: _softmax,
-    LayerNorm: _layer_norm,
-    Embedding: _embedding,
-    Dropout: _dropout,
-    MultiHeadAttention: _attention,
-    TransformerBlock: _block,
-    GPT: _gpt,
+    Linear: linear_work,
+    Conv2d: conv2d_work,
+    MaxPool2d: max_pool2d_work,
+    Flatten: flatten_work,
+    ReLU: elementwise_work(1),  # max(x, 0)
+    Sigmoid: elementwise_work(4),  # 1 / (1 + exp(-x))
+    Tanh: elementwise_work(1),
+    GELU: gelu_work,
+    Softmax: softmax_work,
+    LayerNorm: layer_norm_work,
+    Embedding: embedding_work,
+    Dropout: dropout_work,
+    MultiHeadAttention: attention_work,
+    TransformerBlock: block_work,
+    GPT: gpt_work,
 }

@@ -19,10 +19,7 @@ def analyze_weight_distribution(
     """Return figures of all weights together, "total", and of each parameter, "parameters".
 
     The second is a dictionary by the dotted names of the parameters.
-    Each holds ``count``, ``shape`` (None for the total), ``mean``, ``std``, ``min``, ``max``,
-    ``zero_fraction`` (exact zeros, from 0 to 1), and ``magnitude_percentiles``: for each q of
-    ``percentiles`` the magnitude below which q % of the weights lie, which is the threshold that
-    prunes them.
+    Each holds what ``weight_spread`` says; the ``shape`` of the total is None.
     Raises ValueError for a model without parameters, a parameter that is not finite, or a
     percentile outside [0, 100].
 
@@ -42,12 +39,23 @@ def analyze_weight_distribution(
             raise ValueError(f"expected finite weights, {name} holds NaN or an infinity")
     everything = np.concatenate([values.ravel() for values in parameters.values()])
     return {
-        "total": _spread(everything, percentiles) | {"shape": None},
-        "parameters": {name: _spread(values, percentiles) for name, values in parameters.items()},
+        "total": weight_spread(everything, percentiles) | {"shape": None},
+        "parameters": {
+            name: weight_spread(values, percentiles) for name, values in parameters.items()
+        },
     }
 
 
-def _spread(values: Array, percentiles: Sequence[float]) -> dict[str, Any]:
+def weight_spread(values: Array, percentiles: Sequence[float]) -> dict[str, Any]:
+    """Return how the numbers of one array are spread, computed in float64.
+
+    Keys: ``count``, ``shape`` (a tuple), ``mean``, ``std``, ``min``, ``max``, ``zero_fraction``
+    (exact zeros, from 0 to 1), and ``magnitude_percentiles``: for each q of ``percentiles`` the
+    magnitude below which q % of the numbers lie, which is the threshold that prunes them.
+
+    >>> weight_spread(np.array([[-4.0, 0.0], [1.0, 3.0]]), [50])["magnitude_percentiles"]
+    {50: 2.0}
+    """
     exact = values.astype(np.float64)
     magnitudes = np.percentile(np.abs(exact), list(percentiles))
     return {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from tinytorch.core.tensor import Tensor
 from tinytorch.perf.profiling.hooks import LayerCall
 
 
-class Work(NamedTuple):
+@dataclass(frozen=True)
+class Work:
     """What a layer itself does in one call, the layers below it aside.
 
     ``products`` are the operations in matrix products, ``others`` all other ones; ``bytes_moved``
