@@ -67,7 +67,8 @@ def named_layers(model: Module) -> list[tuple[str, Module]]:
 class LayerCall:
     """One call of one layer: what went in and came out, and how long it took in ns.
 
-    ``forward`` is the function that ran, ``inputs`` are its arguments, those by name at the end.
+    ``forward`` is the function that ran, ``inputs`` are its arguments, those by name at the end,
+    ``children`` the calls that it made of other layers.
     """
 
     name: str
@@ -76,7 +77,7 @@ class LayerCall:
     inputs: tuple[Any, ...]
     output: Any = None
     elapsed_ns: int = 0
-    children: list[LayerCall] = field(default_factory=list)
+    children: list[Any] = field(default_factory=list)
 
     @property
     def own_ns(self) -> int:

@@ -128,13 +128,16 @@ class Profiler:
         return backward_figures(model, model_input(model, input_tensor), iterations)
 
 
-def quick_profile(model: Module, input_tensor: Any) -> dict[str, Any]:
+def quick_profile(
+    model: Module, input_tensor: Any, roofline: Roofline | None = None
+) -> dict[str, Any]:
     """Return the forward pass of a model, its memory and one sentence on what limits it.
 
     The keys are those of ``Profiler.profile_forward_pass`` and ``Profiler.measure_memory``, with
     the memory of layers as ``layer_memory``, and ``summary``.
+    ``roofline`` is that of this machine unless given.
     """
-    profiler = Profiler()
+    profiler = Profiler(roofline)
     profile = profiler.profile_forward_pass(model, input_tensor)
     memory = profiler.measure_memory(model, input_tensor)
     memory["layer_memory"] = memory.pop("layers")
