@@ -69,12 +69,12 @@ def refuses(kind, function, *arguments):
     return False
 
 
-def roofline(student, peak=100e9, rates=((2**18, 80e9), (2**22, 20e9), (2**26, 10e9))):
+def made_roof(student, peak=100e9, rates=((2**18, 80e9), (2**22, 20e9), (2**26, 10e9))):
     return student.Roofline(peak_flops=peak, bandwidths=rates)
 
 
-def bandwidth(size, rates=((2**18, 80e9), (2**22, 20e9), (2**26, 10e9))):
-    """The bandwidth of `roofline` for a working set."""
+def rate_for(size, rates=((2**18, 80e9), (2**22, 20e9), (2**26, 10e9))):
+    """The bandwidth of `made_roof` for a working set."""
     sizes, values = zip(*rates, strict=True)
     return float(np.interp(np.log(max(size, 1)), np.log(sizes), values))
 
@@ -677,20 +677,20 @@ def check_copy_rate(student):
 
 def check_ridge_point(student):
     """The ridge point is peak over bandwidth for the working set."""
-    roof = roofline(student)
+    roof = made_roof(student)
     for size in (2**10, 2**18, *draw((2**18, 2**26), (2**18, 2**26)), 2**30):
-        assert close(roof.ridge_point(size), 100e9 / bandwidth(size)), (
+        assert close(roof.ridge_point(size), 100e9 / rate_for(size)), (
             "the ridge point must be peak_flops over the bandwidth of the given working set"
         )
 
 
 def check_attainable(student):
     """The roof is the lower one of the peak and intensity times bandwidth."""
-    roof = roofline(student)
+    roof = made_roof(student)
     rng = np.random.default_rng()
     for size in (2**12, 2**20, 2**26):
         for intensity in 10 ** rng.uniform(-2, 3, 8):
-            expected = min(100e9, intensity * bandwidth(size))
+            expected = min(100e9, intensity * rate_for(size))
             assert close(roof.attainable(float(intensity), size), expected), (
                 "attainable must be the smaller one of the peak and intensity * bandwidth"
             )
@@ -698,10 +698,10 @@ def check_attainable(student):
 
 def check_least_seconds(student):
     """The least time is the longer one of computing and moving."""
-    roof = roofline(student)
+    roof = made_roof(student)
     for _ in range(10):
         flops, moved = draw((0, 10**9), (1, 10**8))
-        expected = max(flops / 100e9, moved / bandwidth(moved))
+        expected = max(flops / 100e9, moved / rate_for(moved))
         assert close(roof.least_seconds(flops, moved), expected), (
             "least_seconds must be the longer one of flops / peak and bytes / bandwidth, with the "
             "bandwidth of a working set of the bytes moved"
@@ -710,9 +710,9 @@ def check_least_seconds(student):
 
 def check_bound(student):
     """Below the ridge point memory is the limit, from there on computing."""
-    roof = roofline(student)
+    roof = made_roof(student)
     for moved in draw((1000, 2**17), (2**19, 2**22), (2**24, 2**27)):
-        ridge = 100e9 / bandwidth(moved)
+        ridge = 100e9 / rate_for(moved)
         for factor, expected in (
             (0.5, "memory"),
             (0.9, "memory"),
@@ -729,7 +729,7 @@ def check_bound(student):
 
 def judged(student, works, latency_ms):
     works = [student.Work(*work) for work in works]
-    return student.judge(works, latency_ms, roofline(student, 100e9, ((2**30, 10e9),)))
+    return student.judge(works, latency_ms, made_roof(student, 100e9, ((2**30, 10e9),)))
 
 
 def check_judge_rates(student):
@@ -930,7 +930,7 @@ def check_forward_profile(student):
     """The profile of a model counts all of its layers and measures it in milliseconds."""
     rows, n, m = draw((1, 9), (2, 20), (2, 20))
     model = Sequential(Linear(n, m), ReLU(), Pause(8), Linear(m, 3))
-    profiler = student.Profiler(roofline(student))
+    profiler = student.Profiler(made_roof(student))
 
     def attempt():
         profile = profiler.profile_forward_pass(model, (rows, n))
@@ -1002,7 +1002,7 @@ def check_quick_summary(student):
     layers = [Linear(n, n), ReLU(), Linear(n, 2)]
     layers.insert(place, Pause(6))
     model, x = Sequential(*layers), Tensor(noise(4, n))
-    report = student.quick_profile(model, x, roofline(student))
+    report = student.quick_profile(model, x, made_roof(student))
     summary = report.get("summary")
     assert type(summary) is str, "summary must be a sentence"
     plain = summary.replace(",", "")
