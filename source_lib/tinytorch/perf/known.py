@@ -17,21 +17,26 @@ class Pause(Module):
 
     Call i sleeps for ``ms[i]`` milliseconds, the last of them from then on; the gradient takes
     ``back_ms`` on its way back.
+    A busy machine wakes it late, so ``took_ms`` and ``back_took_ms`` note how long each call and
+    each gradient really lasted.
     ``modes`` notes of each call whether it was in training and whether gradients were recorded.
 
     >>> pause = Pause(2, 1)
-    >>> pause(Tensor([3.0])).item(), pause.modes
-    (3.0, [(True, True)])
+    >>> pause(Tensor([3.0])).item(), pause.modes, pause.took_ms[0] >= 2
+    (3.0, [(True, True)], True)
     """
 
     def __init__(self, *ms: float, back_ms: float = 0.0) -> None:
         self.ms, self.back_ms = ms, back_ms
         self.modes: list[tuple[bool, bool]] = []
+        self.took_ms: list[float] = []
+        self.back_took_ms: list[float] = []
 
     def forward(self, x: Any) -> Any:
         """Return x after the pause."""
         self.modes.append((self.training, is_grad_enabled()))
-        time.sleep(self.ms[min(len(self.modes), len(self.ms)) - 1] / 1000)
+        ms = self.ms[min(len(self.modes), len(self.ms)) - 1]
+        self.took_ms.append(_sleep_ms(ms))
         if not (self.back_ms and isinstance(x, Tensor) and needs_grad(x)):
             return x
         out = wrap(x.data)
@@ -39,8 +44,14 @@ class Pause(Module):
         return out
 
     def _slow_gradient(self, grad: Array) -> tuple[Array]:
-        time.sleep(self.back_ms / 1000)
+        self.back_took_ms.append(_sleep_ms(self.back_ms))
         return (grad,)
+
+
+def _sleep_ms(ms: float) -> float:
+    start = time.perf_counter_ns()
+    time.sleep(ms / 1000)
+    return (time.perf_counter_ns() - start) / 1e6
 
 
 class Scratch:
