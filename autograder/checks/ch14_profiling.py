@@ -4,6 +4,7 @@
 # No annotations: the text of a check becomes a test cell that people read while grading.
 
 import math
+import re
 import time
 import tracemalloc
 
@@ -181,9 +182,11 @@ def check_spread_figures(student):
     assert tuple(spread.get("shape", ())) == (rows, columns), "the shape must be the array's"
     assert np.array_equal(values, before), "weight_spread changes the array it is given"
     # Far from zero the sums of float32 lose digits, those of float64 do not.
-    far = (10_000 + noise(4000)).astype(np.float32)
-    found, exact = spread_of(student, far), far.astype(np.float64)
-    assert close(found["std"], exact.std(), 1e-6), "compute in float64: digits are lost in float32"
+    for _ in range(5):
+        far = (1_000_000 + 3 * noise(4000)).astype(np.float32)
+        assert close(spread_of(student, far)["std"], far.astype(np.float64).std(), 1e-6), (
+            "compute in float64: digits are lost in float32"
+        )
 
 
 def check_spread_percentiles(student):
@@ -275,7 +278,7 @@ def check_latency_is_median(student):
     """A few slow passes do not move the latency, nor do a few quick ones."""
 
     def attempt():
-        pause = Pause(6, 6, 40, 1, 6, 40, 6)
+        pause = Pause(3, 3, 90, 0.5, 3, 90, 3)
         found = student.measure_latency(pause, ONE, 0, 7)
         assert agrees(found, pause.took_ms), (
             "the latency must be the median of the passes: neither their mean nor the best of them"
@@ -617,10 +620,10 @@ def check_best_is_least(student):
 def check_best_divides_by_calls(student):
     """A pass of several calls is divided by their number."""
     (ns,) = draw((10_000, 30_000))
-    computer = Computer(ns)
+    computer = Computer(5 * ns, 5 * ns, ns)
     found = student.best_seconds(computer.work, computer.clock_ns)
     assert close(found, ns / 1e9, 1e-6), "the time of a pass must be divided by its calls"
-    assert computer.calls >= 2 * (500_000 // ns), (
+    assert computer.calls >= 2 * (150_000 // ns), (
         "a pass must have as many calls as fill PASS_NS: a single quick call cannot be timed"
     )
 
@@ -863,9 +866,19 @@ def check_traced_peak(student):
         assert held + more <= traced.peak_bytes < held + more + 10_000, (
             "peak_bytes must be the most that was in use at once while fn ran, in bytes"
         )
-    student.traced_peak(Scratch(2_000_000, 100))
-    small = student.traced_peak(Scratch(60_000, 100)).peak_bytes
-    assert small < 70_000, "a peak from before must not count: reset it"
+    found = []
+
+    def within():
+        kept = np.ones(1_000_000, dtype=np.uint8)
+        student.traced_peak(Scratch(2_000_000, 100))
+        found.append(student.traced_peak(Scratch(300_000, 100)))
+        return kept
+
+    student.traced_peak(within)
+    assert found[0].peak_bytes < 400_000, (
+        "a peak from before must not count, nor what was in use at the start: reset the one, and "
+        "take off the other"
+    )
 
 
 def check_traced_held(student):
@@ -1054,7 +1067,7 @@ def check_quick_summary(student):
         "the summary must name the layer that takes most of the time, and its kind"
     )
     share = 100 * report["layers"][place]["share"]
-    percents = {f"{value} %" for value in (math.floor(share), math.ceil(share))}
-    assert any(percent in summary.replace("%", " %").replace("  ", " ") for percent in percents), (
+    said = [float(number) for number in re.findall(r"(\d+(?:\.\d+)?) ?%", summary)]
+    assert any(abs(number - share) <= 1 and number == round(number) for number in said), (
         "the summary must say the slowest layer's share of the time as a whole number of percent"
     )
