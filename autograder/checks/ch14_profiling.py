@@ -314,9 +314,9 @@ def check_latency_warmup(student):
 
 def check_latency_in_inference(student):
     """Models are timed as in use: not in training, and without recording gradients."""
-    inner = Pause(0)
-    model = Sequential(Linear(1, 1), inner).train()
+    model = Sequential(Linear(1, 1), Pause(0)).train()
     student.measure_latency(model, ONE, 2, 3)
+    inner = model.layers[1]  # asked of the model: what lies inside comes back as a new object
     assert len(inner.modes) == 5, (
         "the model must not be in training while it is timed: use inference(model)"
     )
@@ -352,7 +352,9 @@ def check_step_latencies(student):
 
     def attempt():
         pause = Pause(40, 4, 4, 30, 4, back_ms=11)
-        forward, backward = student.step_latencies_ms(Sequential(Linear(1, 1), pause), ONE, 4)
+        model = Sequential(Linear(1, 1), pause)
+        forward, backward = student.step_latencies_ms(model, ONE, 4)
+        pause = model.layers[1]
         assert len(pause.modes) == 5, "run iterations steps and one to warm up"
         assert all(recorded for _, recorded in pause.modes), (
             "a training step records gradients: no inference here"
@@ -387,14 +389,14 @@ def check_own_times(student):
     """A layer is charged with its own time, and not with that of the layers in it."""
 
     def attempt():
-        one, two, three = Pause(5), Pause(12), Pause(3)
-        model = Sequential(one, Sequential(two, Sequential(three)), ReLU())
+        model = Sequential(Pause(5), Sequential(Pause(12), Sequential(Pause(3))), ReLU())
         times = [float(ms) for ms in student.own_times_ms(model, ONE, 3)]
         assert len(times) == 7, "there must be one time for each call of a layer, the model's first"
         words = "an own time is the time of a call without that of the calls inside it"
         for place in (0, 2, 4, 6):
             assert times[place] < 1.5, words
-        for place, pause in ((1, one), (3, two), (5, three)):
+        one, inside = model.layers[0], model.layers[1].layers
+        for place, pause in ((1, one), (3, inside[0]), (5, inside[1].layers[0])):
             assert agrees(times[place], pause.took_ms[1:]), words
 
     eventually(attempt)
@@ -420,8 +422,9 @@ def check_own_times_median(student):
 
     def attempt():
         pause = Pause(4, 4, 4, 40, 4, 1)
-        times = [float(ms) for ms in student.own_times_ms(Sequential(pause, Pause(2)), ONE, 5)]
-        assert agrees(times[1], pause.took_ms[1:]), (
+        model = Sequential(pause, Pause(2))
+        times = [float(ms) for ms in student.own_times_ms(model, ONE, 5)]
+        assert agrees(times[1], model.layers[0].took_ms[1:]), (
             "the time of a call must be its median over the passes"
         )
 
@@ -433,12 +436,12 @@ def check_every_call_is_seen(student):
 
     def attempt():
         order = np.random.default_rng().permutation([2, 6, 12, 20])
-        pauses = [Pause(int(ms)) for ms in order]
-        times = student.own_times_ms(Sequential(*pauses), ONE, 3)
+        model = Sequential(*[Pause(int(ms)) for ms in order])
+        times = student.own_times_ms(model, ONE, 3)
         assert isinstance(times, list), "own_times_ms must return a list"
         assert all(type(ms) is float for ms in times), "the times must be Python floats"
         assert len(times) == 5, "there must be one time for each call of a layer"
-        found = zip(times[1:], pauses, strict=True)
+        found = zip(times[1:], model.layers, strict=True)
         assert all(agrees(ms, pause.took_ms[1:]) for ms, pause in found), (
             "the times must be in the order in which the calls began, the model's own first"
         )
@@ -452,7 +455,9 @@ def check_first_pass_is_left_out(student):
     def attempt():
         (passes,) = draw((2, 5))
         for pause in (Pause(50, 3), Pause(60, 60, 3)):
-            times = student.own_times_ms(Sequential(pause), ONE, passes)
+            model = Sequential(pause)
+            times = student.own_times_ms(model, ONE, passes)
+            pause = model.layers[0]
             assert len(pause.modes) == passes + 1, (
                 "run the model `passes` times and once to warm up"
             )
@@ -936,9 +941,9 @@ def check_memory_of_model(student):
 
 def check_memory_by_layer(student):
     """Every layer has its entry, and the passes are those that were asked for."""
-    pause = Pause(0)
-    model = Sequential(Linear(30, 200), pause, ReLU())
+    model = Sequential(Linear(30, 200), Pause(0), ReLU())
     memory = student.measure_memory(model, Tensor(noise(60, 30)))
+    pause = model.layers[1]
     names = [layer.name for layer in memory["layers"]]
     assert names == ["layers.0", "layers.1", "layers.2", ""], (
         "layers must be the entries of a MemoryTrace around one pass, in the order they ended"
@@ -980,9 +985,9 @@ def check_forward_profile(student):
     profiler = student.Profiler(made_roof(student))
 
     def attempt():
-        pause = Pause(2)
-        model = Sequential(Linear(n, m), ReLU(), pause, Linear(m, 3))
+        model = Sequential(Linear(n, m), ReLU(), Pause(2), Linear(m, 3))
         profile = profiler.profile_forward_pass(model, (rows, n))
+        pause = model.layers[2]
         assert profile["parameters"] == n * m + m + 3 * m + 3, "parameters must be all of the model"
         flops = rows * (m * (2 * n + 1) + m + 3 * (2 * m + 1))
         assert profile["flops"] == flops, "flops must be the sum over all layers"
