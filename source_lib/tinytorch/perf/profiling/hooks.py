@@ -77,7 +77,7 @@ class LayerCall:
     inputs: tuple[Any, ...]
     output: Any = None
     elapsed_ns: int = 0
-    children: list[Any] = field(default_factory=list)
+    children: list["LayerCall"] = field(default_factory=list)  # noqa: UP037  (notebooks evaluate it)
 
     @property
     def own_ns(self) -> int:
