@@ -964,7 +964,7 @@ def check_memory_by_layer(student):
 
 def check_memory_without_parameters(student):
     """A model without parameters has an efficiency of 0, and packed ones show their bytes."""
-    memory = student.measure_memory(ReLU(), Tensor(noise(100, 100)))
+    memory = student.measure_memory(Sequential(ReLU()), Tensor(noise(100, 100)))
     assert memory["parameter_memory_mb"] == 0, (
         "a model without parameters holds 0 MB and has an efficiency of 0"
     )
