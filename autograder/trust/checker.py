@@ -142,7 +142,7 @@ class Checker:
     def _judged(self, work: Callable[[], Any], hidden: set[int], seconds: float) -> dict[str, Any]:
         """Do some work within a time and return the verdict on it."""
         self.session.reader.deadline = time.monotonic() + seconds
-        self.session.unanswered = 0
+        self.session.unanswered = self.session.abandoned = 0
         signal.signal(signal.SIGALRM, _out_of_time)
         signal.setitimer(signal.ITIMER_REAL, seconds + 0.5)
         verdict: dict[str, Any] = {"passed": True, "result": None, "problem": None, "busy": False}

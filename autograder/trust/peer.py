@@ -1,10 +1,13 @@
 """Requests in both directions over one channel: while a side waits it serves the other."""
 
 import builtins
+import contextlib
 import importlib
+import signal
 import socket
 import sys
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 from autograder.trust.codec import Decoder, Encoder, update_in_place
@@ -37,6 +40,7 @@ class Peer:
         self.channel = channel
         self.reader = FrameReader(channel)
         self.unanswered = 0
+        self.abandoned = 0  # requests of which nobody here waits for the answer any more
 
     def perform(self, operation: str, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Do what the other side asks for and return the result; may raise anything."""
@@ -80,22 +84,49 @@ class Peer:
             request = ["ask", operation, encoder.encode(target)]
             request.append([encoder.encode(value) for value in args])
             request.append([[name, encoder.encode(value)] for name, value in kwargs.items()])
-            send_frame(self.channel, request, encoder.blobs)
             passed = [*args, *kwargs.values()]
             sent = [*request[3], *(value for _, value in request[4])]
             self._depth += 1
-            self.unanswered += 1  # stays so when a time limit cuts the wait off
             try:
-                while True:
-                    message, blobs = self.reader.receive()
-                    if not isinstance(message, list) or not message:
-                        raise ChannelError("a message is not in the agreed form")
-                    if message[0] != "ask":
-                        self.unanswered -= 1
-                        return self._answered(message, blobs, passed, sent)
-                    self.serve(message, blobs)
+                message, blobs = self._exchange(request, encoder.blobs)
             finally:
                 self._depth -= 1
+            return self._answered(message, blobs, passed, sent)
+
+    def _exchange(self, request: list[Any], blobs: list[bytes]) -> tuple[list[Any], list[bytes]]:
+        """Send a request and serve the other side until it answers.
+
+        An interrupt leaves the answer to come later, when nobody waits for it.
+        """
+        sent = False
+        try:
+            with _no_interrupt():  # in the middle of which it would be unknown what was sent
+                send_frame(self.channel, request, blobs)
+                sent = True
+            self.unanswered += 1  # stays so when a time limit cuts the wait off
+            while True:
+                message, blobs = self.reader.receive()
+                if not isinstance(message, list) or not message:
+                    raise ChannelError("a message is not in the agreed form")
+                if self.comes_too_late(message):
+                    continue
+                if message[0] != "ask":
+                    self.unanswered -= 1
+                    return message, blobs
+                self.serve(message, blobs)
+        except BaseException:
+            self.abandoned += sent
+            raise
+
+    def comes_too_late(self, message: Any) -> bool:
+        """Tell whether a message answers a request that was cut off, which then is settled.
+
+        Such an answer comes before those to later requests, since the other side serves in turn.
+        """
+        if not self.abandoned or not message or message[0] == "ask":
+            return False
+        self.abandoned -= 1
+        return True
 
     def _answered(
         self, message: list[Any], blobs: list[bytes], passed: list[Any], sent: list[Any]
@@ -145,6 +176,8 @@ class Peer:
         except ChannelError as error:
             answer, encoder = self.failure(error), Encoder(self.refer)
         except OutOfTimeError:
+            # The other side waits for its answer, also when the test does not any more.
+            send_frame(self.channel, self.failure(TimeoutError("time is up")), [])
             raise
         except BaseException as error:  # noqa: BLE001  (it crosses, whatever it is)
             answer, encoder = [*self.failure(error), self.printed()], Encoder(self.refer)
@@ -177,6 +210,16 @@ class Peer:
         if _mutable(value):
             origin = self.origin_of(operation, result)
         return ["ok", value, changed, self.printed(), origin]
+
+
+@contextlib.contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """Put an interrupt off until the block ends."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def known_class(name: str, modules: tuple[str, ...]) -> type | None:

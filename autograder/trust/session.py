@@ -117,8 +117,9 @@ class Session(Peer):
                 message, _ = self.reader.receive()
                 if message and message[0] != "ask":
                     self.unanswered -= 1
-                if self.unanswered:  # what waits for an answer of the test is told to give up
+                else:  # what waits for an answer of the test is told to give up
                     send_frame(self.channel, late, [])
+            self.abandoned = 0
             return True
         except (ChannelError, OutOfTimeError):
             return False

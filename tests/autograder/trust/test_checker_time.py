@@ -25,6 +25,7 @@ def never(x=None):
         def __bool__(self): loop()
     return Never()
 def square(x): return x * x
+def calls_back(f): return f(1)
 def die(): os._exit(3)
 def mute():
     _channel.channel.close()
@@ -83,6 +84,17 @@ def test_code_that_waits_for_the_test_is_told_to_give_up(marked):
     assert marked.test("slow_reply(lambda x: x)", seconds=0.2)["problem"] == "timeout"
     assert marked.checker.obey({"do": "settle", "seconds": 10}) == {"settled": True}
     assert marked.passes("assert square(3) == 9")
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.1, 0.15, 0.2, 0.25, 0.3])
+def test_code_interrupted_while_it_waits_for_the_test_puts_no_answer_out_of_step(marked, seconds):
+    """The answer to what it asked last comes when nobody waits for it any more."""
+    assert marked.test("slow_reply(lambda x: x)", seconds=seconds)["busy"]
+    os.kill(marked.process, signal.SIGINT)
+    assert marked.checker.obey({"do": "settle", "seconds": 10}) == {"settled": True}
+    for number in range(5):
+        assert marked.passes(f"assert square({number}) == {number**2}")
+        assert marked.passes("assert calls_back(lambda x: x + 1) == 2")
 
 
 @pytest.mark.parametrize("call", ["die()", "mute()"])
