@@ -118,6 +118,7 @@ class Checker:
             self.names.pop(name, None)
         source = plain_source(source)
         hidden = hidden_lines(source)
+        self.session.cell = source
         self.names.modules = frozenset(module_names(source)) - self.names.owned
         linecache.cache[FILE] = (len(source), None, source.splitlines(True), FILE)
         later: list[ast.stmt] = []

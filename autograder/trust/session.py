@@ -8,6 +8,7 @@ import types
 import weakref
 from collections import deque
 from typing import Any
+from unittest.case import SkipTest, _ShouldStop  # type: ignore[attr-defined]
 
 from autograder.trust.codec import Decoder, Encoder
 from autograder.trust.exceptions import StudentExceptions, exception_from
@@ -27,6 +28,11 @@ from autograder.trust.student_side import REPLACEABLE
 ABOUT = ("name", "kind", "callable", "bases", "lineage", "class", "function")
 ORIGINALS = {name: getattr(builtins, name) for name in REPLACEABLE}
 MAX_HELD, MAX_HELD_NODES, MAX_HELD_BYTES = 16, 2_000, 2**18
+
+
+# Raised by a function, these would end a test without a failure: `all(map(function, inputs))` takes
+# StopIteration for the end of the inputs, a test case takes SkipTest for a reason not to run.
+ENDS_QUIETLY = (StopIteration, StopAsyncIteration, GeneratorExit, SkipTest, _ShouldStop)
 
 
 class StudentDied(RuntimeError):  # noqa: N818  (what happened to the student's code, in words)
@@ -49,6 +55,7 @@ class Session(Peer):
         self.copies_held: deque[tuple[Any, int, Any]] = deque(maxlen=MAX_HELD)
         self._updating = False
         self.in_copy = False
+        self.cell = ""  # the text of the test that runs
         self.replaced: dict[str, Any] = {}
 
     def name(self, name: str) -> Any:
@@ -157,6 +164,14 @@ class Session(Peer):
             return super().ask(operation, target, args, kwargs)
         except ChannelClosedError as error:
             raise StudentDied("the notebook's code ended its own process") from error
+        except ENDS_QUIETLY as error:
+            if (operation == "do" and target == "next") or self._expects(error):
+                raise
+            raise not_the_end(error) from error
+
+    def _expects(self, error: BaseException) -> bool:
+        """Tell whether the cell that runs names the class of such an exception."""
+        return any(isinstance(error, k) and k.__name__ in self.cell for k in ENDS_QUIETLY)
 
     def perform(self, operation: str, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Do what student code asks of an object that a test passed to it.
@@ -267,6 +282,13 @@ class Session(Peer):
         error = exception_from(kind, words[:2000])
         error.from_student = True  # type: ignore[attr-defined]
         raise error
+
+
+def not_the_end(error: BaseException) -> RuntimeError:
+    """Return what stands for an exception that would have ended a test quietly, as PEP 479 does."""
+    made = RuntimeError(f"the code raised {type(error).__name__}")
+    made.from_student = True  # type: ignore[attr-defined]
+    return made
 
 
 class ModuleNamed:
