@@ -19,7 +19,7 @@ from traitlets import Dict, Float, Integer, Unicode, default
 
 from autograder.course import Course
 from autograder.grading.executions import Executions, execution_key
-from autograder.grading.handed_in import archive_of, files_for_kernel
+from autograder.grading.handed_in import archive_of, files_for_kernel, timestamp_problem
 from autograder.grading.names import bound_names, given_classes
 from autograder.grading.outputs import Allowance, describe, is_test, verdict_outputs
 from autograder.grading.pair import CheckerDiedError, Pair, library_view
@@ -94,14 +94,20 @@ class SandboxedExecute(Execute):
             if kept:
                 kept.store(names["notebook"], key, nb, record)
         if not self.keep_only:
+            problem = timestamp_problem(self._submitted(names["student"], names["assignment"]))
+            if problem is not None:
+                record.problems = [f"{problem}; it counts as handed in on time", *record.problems]
             write_record(folder, names["notebook"], record)
         return nb, resources
 
+    def _submitted(self, student: str, assignment: str) -> Path:
+        course = self.parent.parent.coursedir
+        return Path(course.format_path(course.submitted_directory, student, assignment))
+
     def _files(self, student: str, assignment: str) -> dict[str, Path]:
         course = self.parent.parent.coursedir
-        submitted = course.format_path(course.submitted_directory, student, assignment)
         source = course.format_path(course.source_directory, ".", assignment)
-        return files_for_kernel(Path(submitted), Path(source))
+        return files_for_kernel(self._submitted(student, assignment), Path(source))
 
     def _run_or_retry(
         self, nb: NotebookNode, resources: dict[str, Any], files: dict[str, Path], **kwargs: Any

@@ -1,5 +1,7 @@
 """Read what was handed in: repair what can be repaired, and say what could not be read."""
 
+import codecs
+import glob
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters.base import NbGraderException
 from traitlets import Bool
 
-from autograder.grading.handed_in import adopt_renamed
+from autograder.grading.handed_in import adopt_renamed, timestamp_problem, what_is_no_file
 from autograder.grading.record import NOTE
 from autograder.kernels.jail import SandboxError
 from autograder.kernels.limits import MIB
@@ -19,6 +21,7 @@ from autograder.kernels.provisioner import shared_warm
 from autograder.kernels.warm import Warm
 
 MOST_BYTES = 64 * MIB
+MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 class SubmissionExporter(NotebookExporter):
@@ -38,6 +41,7 @@ class SubmissionExporter(NotebookExporter):
             if self.sandbox_first:
                 require_sandbox(self.parent)
             adopt_all(self.parent)
+            leave_out_what_is_no_file(self.parent)
 
     def from_filename(
         self, filename: str, resources: dict[str, Any] | None = None, **kwargs: Any
@@ -60,7 +64,7 @@ def require_sandbox(converter: Any) -> None:
 def read_notebook(path: Path) -> NotebookNode:
     """Return the notebook in `path`, whatever the path holds.
 
-    Repairs a byte order mark, a missing cell id and an older notebook format; what is not a
+    Repairs another encoding, a missing cell id and an older notebook format; what is not a
     notebook at all becomes an empty one whose first cell says what was found.
     """
     if path.is_symlink():
@@ -70,10 +74,7 @@ def read_notebook(path: Path) -> NotebookNode:
     if path.stat().st_size > MOST_BYTES:
         return unreadable(f"the file is larger than {MOST_BYTES // MIB} MiB")
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return unreadable("the file is not UTF-8 text")
-    try:
+        text = text_of(path.read_bytes())
         with warnings.catch_warnings():
             # nbformat says that it repairs missing and repeated cell ids, which is wanted here.
             warnings.simplefilter("ignore")
@@ -87,6 +88,17 @@ def read_notebook(path: Path) -> NotebookNode:
     except (nbformat.ValidationError, KeyError, ValueError, AttributeError, TypeError) as error:
         return unreadable(f"the file is not a notebook ({str(error).splitlines()[0]})")
     return notebook
+
+
+def text_of(content: bytes) -> str:
+    """Return the text of a file in the encoding that its first bytes or all of them speak for."""
+    for mark, encoding in MARKS.items():
+        if content.startswith(mark):
+            return content.decode(encoding, errors="replace")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")  # what Windows writes in the West
 
 
 def unreadable(reason: str) -> NotebookNode:
@@ -105,6 +117,35 @@ def adopt_all(converter: Any) -> None:
         if target is not None:
             converter.log.warning("a renamed notebook is graded as %s", target)
             converter.assignments[folder] = [str(target)]
+
+
+def leave_out_what_is_no_file(converter: Any) -> None:
+    """Let nbgrader neither copy nor read links, pipes, devices and what is too large.
+
+    It copies everything that lies beside a notebook before any plug-in is asked, following links,
+    and what it cannot read of a time of handing in costs the submission.
+    """
+    course, init_assignment = converter.coursedir, converter.init_assignment
+    read_timestamp = course.get_existing_timestamp
+
+    def init_assignment_of_files(assignment: str, student: str) -> None:
+        kept = course.ignore
+        folder = Path(course.format_path(course.submitted_directory, student, assignment))
+        course.ignore = [*kept, *(glob.escape(path.name) for path in what_is_no_file(folder))]
+        try:
+            init_assignment(assignment, student)
+        finally:
+            course.ignore = kept
+
+    def timestamp_or_none(folder: str) -> Any:
+        problem = timestamp_problem(Path(folder))
+        if problem is not None:
+            converter.log.warning("%s in %s", problem, folder)
+            return None
+        return read_timestamp(folder)
+
+    converter.init_assignment = init_assignment_of_files
+    course.get_existing_timestamp = timestamp_or_none
 
 
 def _expected_names(converter: Any) -> list[str]:
