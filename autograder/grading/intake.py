@@ -2,6 +2,8 @@
 
 import codecs
 import glob
+import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from autograder.kernels.provisioner import shared_warm
 from autograder.kernels.warm import Warm
 
 MOST_BYTES = 64 * MIB
+HALF_A_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # in pairs a letter, alone nothing
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -75,13 +78,16 @@ def read_notebook(path: Path) -> NotebookNode:
         return unreadable(f"the file is larger than {MOST_BYTES // MIB} MiB")
     try:
         text = text_of(path.read_bytes())
+        if HALF_A_CHARACTER.search(text):
+            text = json.dumps(json.loads(text), ensure_ascii=False)
+            text = text.encode(errors="replace").decode()
         with warnings.catch_warnings():
             # nbformat says that it repairs missing and repeated cell ids, which is wanted here.
             warnings.simplefilter("ignore")
             notebook = nbformat.reads(text, as_version=4)
             _, notebook = nbformat.validator.normalize(notebook)
             nbformat.validate(notebook)
-    except nbformat.reader.NotJSONError:
+    except (nbformat.reader.NotJSONError, json.JSONDecodeError):
         return unreadable("the file is not JSON")
     except RecursionError:
         return unreadable("the file's JSON is nested too deeply")

@@ -1,5 +1,7 @@
 """Put back what counts: a cell's rules are the gradebook's, whether or not it was handed in."""
 
+import re
+from collections.abc import Callable
 from typing import Any
 
 from nbformat.notebooknode import NotebookNode
@@ -10,6 +12,12 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 from autograder.grading.names import bound_names
 
 OWNED = "autograder_owned"
+# What `nbgrader generate_assignment` takes out of given cells.
+NOT_RELEASED = re.compile(
+    r"^[^\n]*(### BEGIN HIDDEN TESTS.*?### END HIDDEN TESTS"
+    r"|=== BEGIN MARK SCHEME ===.*?=== END MARK SCHEME ===)[^\n]*\n?",
+    re.DOTALL | re.MULTILINE,
+)
 Rules = dict[str, tuple[SourceCell, dict[str, Any]]]
 
 
@@ -30,8 +38,9 @@ class RestoreCells(NbGraderPreprocessor):
         names = resources["nbgrader"]
         with Gradebook(names["db_url"]) as gradebook:
             rules = rules_of(gradebook.find_notebook(names["notebook"], names["assignment"]))
-            places = self._recognise(nb, rules)
-            self._put_back(nb, rules, places)
+            found = self._recognise(nb, rules)
+            found |= self._recognise_by_text(nb, rules, found)
+            self._put_back(nb, rules, found)
             nb.metadata[OWNED] = {
                 source.name: sorted(bound_names(source.source))
                 for source, _ in rules.values()
@@ -56,8 +65,25 @@ class RestoreCells(NbGraderPreprocessor):
                 continue
             found.add(grade_id)
             if restore(cell, *rules[grade_id]):
-                self.log.warning("The text of cell '%s' was changed; it is put back", grade_id)
+                self.log.warning("The text of cell '%s' was edited; it is put back", grade_id)
         return found
+
+    def _recognise_by_text(self, nb: NotebookNode, rules: Rules, found: set[str]) -> set[str]:
+        """Apply the rules to cells that have lost their metadata, as some editors make them.
+
+        A given cell is known by its text as it was released, an answer by the names that it gives
+        a value to.
+        """
+        lost = [cell for cell in nb.cells if id_of(cell) is None]
+        known: set[str] = set()
+        for grade_id, (source, metadata) in rules.items() if lost else ():
+            cell = None if grade_id in found else next(filter(like(source), lost), None)
+            if cell is not None:
+                lost.remove(cell)
+                known.add(grade_id)
+                restore(cell, source, metadata)
+                self.log.warning("Recognised cell '%s' by its text", grade_id)
+        return known
 
     def _put_back(self, nb: NotebookNode, rules: Rules, found: set[str]) -> None:
         place = 0
@@ -97,7 +123,7 @@ def rules_of(notebook: Notebook) -> Rules:
 
 
 def restore(cell: NotebookNode, source: SourceCell, metadata: dict[str, Any]) -> bool:
-    """Make a cell what the gradebook says it is; tell whether a locked one had another text."""
+    """Make a cell what the gradebook says it is; tell whether a locked one was edited."""
     if cell.cell_type != source.cell_type:
         cell.cell_type = source.cell_type
         cell.pop("outputs", None)
@@ -108,10 +134,26 @@ def restore(cell: NotebookNode, source: SourceCell, metadata: dict[str, Any]) ->
     cell.metadata["nbgrader"] = NotebookNode(metadata)
     if metadata["grade"]:
         cell.metadata.pop("tags", None)  # some tell an executor to skip or forgive a cell
-    changed = bool(source.locked) and cell.source != source.source
+    changed = bool(source.locked) and cell.source.split() != as_released(source)
     if source.locked:
         cell.source = source.source
     return changed
+
+
+def as_released(source: SourceCell) -> list[str]:
+    """Return the words of a given cell as students get it."""
+    return NOT_RELEASED.sub("", source.source).split()
+
+
+def like(source: SourceCell) -> Callable[[NotebookNode], bool]:
+    """Return whether a cell without metadata is the one that the gradebook keeps as `source`."""
+    if source.locked:
+        text = as_released(source)
+        return lambda cell: bool(text) and cell.source.split() == text
+    names = bound_names(source.source) if source.cell_type == "code" else set()
+    return lambda cell: (
+        bool(names) and cell.cell_type == "code" and names <= bound_names(cell.source)
+    )
 
 
 def id_of(cell: NotebookNode) -> str | None:
