@@ -3,6 +3,7 @@
 import codecs
 import glob
 import json
+import os
 import re
 import warnings
 from pathlib import Path
@@ -23,6 +24,7 @@ from autograder.kernels.provisioner import shared_warm
 from autograder.kernels.warm import Warm
 
 MOST_BYTES = 64 * MIB
+MOST_FILES_COPIED = 300
 HALF_A_CHARACTER = re.compile(r"\\u[dD][89a-fA-F]")  # in pairs a letter, alone nothing
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -128,8 +130,10 @@ def adopt_all(converter: Any) -> None:
 def leave_out_what_is_no_file(converter: Any) -> None:
     """Let nbgrader neither copy nor read links, pipes, devices and what is too large.
 
-    It copies everything that lies beside a notebook before any plug-in is asked, following links,
-    and what it cannot read of a time of handing in costs the submission.
+    It copies everything that lies beside a notebook before any plug-in is asked, following links
+    and comparing each file with all beside it, and what it cannot read of a time of handing in
+    costs the submission.
+    The kernel's files are not these copies but those of `handed_in`.
     """
     course, init_assignment = converter.coursedir, converter.init_assignment
     read_timestamp = course.get_existing_timestamp
@@ -137,7 +141,13 @@ def leave_out_what_is_no_file(converter: Any) -> None:
     def init_assignment_of_files(assignment: str, student: str) -> None:
         kept = course.ignore
         folder = Path(course.format_path(course.submitted_directory, student, assignment))
-        course.ignore = [*kept, *(glob.escape(path.name) for path in what_is_no_file(folder))]
+        left_out = [glob.escape(path.name) for path in what_is_no_file(folder)]
+        # A page of that name would stand, read-only, where nbgrader writes the feedback.
+        left_out += [f"{glob.escape(Path(name).stem)}.html" for name in converter.notebooks]
+        if sum(len(names) for _, _, names in os.walk(folder)) > MOST_FILES_COPIED:
+            left_out = ["*"]
+            converter.log.warning("%s holds too many files; they are not copied", folder)
+        course.ignore = [*kept, *left_out]
         try:
             init_assignment(assignment, student)
         finally:
