@@ -19,7 +19,12 @@ from traitlets import Dict, Float, Integer, Unicode, default
 
 from autograder.course import Course
 from autograder.grading.executions import Executions, execution_key
-from autograder.grading.handed_in import archive_of, files_for_kernel, timestamp_problem
+from autograder.grading.handed_in import (
+    archive_of,
+    files_for_kernel,
+    given_modules,
+    timestamp_problem,
+)
 from autograder.grading.names import bound_names, given_classes
 from autograder.grading.outputs import Allowance, describe, is_test, verdict_outputs
 from autograder.grading.pair import CheckerDiedError, Pair, library_view
@@ -106,8 +111,8 @@ class SandboxedExecute(Execute):
 
     def _files(self, student: str, assignment: str) -> dict[str, Path]:
         course = self.parent.parent.coursedir
-        source = course.format_path(course.source_directory, ".", assignment)
-        return files_for_kernel(self._submitted(student, assignment), Path(source))
+        self.source = Path(course.format_path(course.source_directory, ".", assignment))
+        return files_for_kernel(self._submitted(student, assignment), self.source)
 
     def _run_or_retry(
         self, nb: NotebookNode, resources: dict[str, Any], files: dict[str, Path], **kwargs: Any
@@ -140,7 +145,9 @@ class SandboxedExecute(Execute):
         )
         limits = Limits(memory_bytes=self.memory_mb * MIB, **self.limits)
         given = tuple(sorted(given_classes(nb) - set(self.all_owned)))
-        with contextlib.closing(Pair(self.view, limits, archive_of(files), given)) as self.pair:
+        modules = archive_of(given_modules(self.source))
+        pair = Pair(self.view, limits, archive_of(files), given, modules)
+        with contextlib.closing(pair) as self.pair:
             nb, resources = super().preprocess(nb, resources, **kwargs)
         self.record.seconds = round(time.monotonic() - began, 3)
         return nb, resources

@@ -45,6 +45,12 @@ def files_for_kernel(submitted: Path, source: Path) -> dict[str, Path]:
     return kept
 
 
+def given_modules(source: Path) -> dict[str, Path]:
+    """Return the Python files that the course gives with an assignment."""
+    files = files_for_kernel(source / ".none", source)
+    return {name: path for name, path in files.items() if name.endswith(".py")}
+
+
 def archive_of(files: dict[str, Path]) -> IO[bytes] | None:
     """Return a tar file of the files, or None when there are none."""
     if not files:
