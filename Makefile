@@ -39,7 +39,7 @@ demo: book grade
 
 test: lint book
 	pytest -q --doctest-modules source_lib/tinytorch
-	pytest -n 2 --dist loadgroup --ignore=tests/hostile
+	pytest -n 2 --dist loadgroup
 
 hostile: $(VENV)/installed
 	pytest -n 2 --dist loadgroup tests/hostile

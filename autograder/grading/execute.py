@@ -19,7 +19,12 @@ from traitlets import Dict, Float, Integer, Unicode, default
 
 from autograder.course import Course
 from autograder.grading.executions import Executions, execution_key
-from autograder.grading.handed_in import archive_of, files_for_kernel
+from autograder.grading.handed_in import (
+    archive_of,
+    files_for_kernel,
+    given_modules,
+    timestamp_problem,
+)
 from autograder.grading.names import bound_names, given_classes
 from autograder.grading.outputs import Allowance, describe, is_test, verdict_outputs
 from autograder.grading.pair import CheckerDiedError, Pair, library_view
@@ -94,14 +99,20 @@ class SandboxedExecute(Execute):
             if kept:
                 kept.store(names["notebook"], key, nb, record)
         if not self.keep_only:
+            problem = timestamp_problem(self._submitted(names["student"], names["assignment"]))
+            if problem is not None:
+                record.problems = [f"{problem}; it counts as handed in on time", *record.problems]
             write_record(folder, names["notebook"], record)
         return nb, resources
 
+    def _submitted(self, student: str, assignment: str) -> Path:
+        course = self.parent.parent.coursedir
+        return Path(course.format_path(course.submitted_directory, student, assignment))
+
     def _files(self, student: str, assignment: str) -> dict[str, Path]:
         course = self.parent.parent.coursedir
-        submitted = course.format_path(course.submitted_directory, student, assignment)
-        source = course.format_path(course.source_directory, ".", assignment)
-        return files_for_kernel(Path(submitted), Path(source))
+        self.source = Path(course.format_path(course.source_directory, ".", assignment))
+        return files_for_kernel(self._submitted(student, assignment), self.source)
 
     def _run_or_retry(
         self, nb: NotebookNode, resources: dict[str, Any], files: dict[str, Path], **kwargs: Any
@@ -134,7 +145,9 @@ class SandboxedExecute(Execute):
         )
         limits = Limits(memory_bytes=self.memory_mb * MIB, **self.limits)
         given = tuple(sorted(given_classes(nb) - set(self.all_owned)))
-        with contextlib.closing(Pair(self.view, limits, archive_of(files), given)) as self.pair:
+        modules = archive_of(given_modules(self.source))
+        pair = Pair(self.view, limits, archive_of(files), given, modules)
+        with contextlib.closing(pair) as self.pair:
             nb, resources = super().preprocess(nb, resources, **kwargs)
         self.record.seconds = round(time.monotonic() - began, 3)
         return nb, resources

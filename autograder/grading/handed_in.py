@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import shutil
+import stat
 import tarfile
 import tempfile
 from pathlib import Path
@@ -14,6 +15,7 @@ from autograder.kernels.limits import MIB
 
 NOT_FOR_KERNELS = ("*.ipynb", "*.pyc", "timestamp.txt", "__pycache__", ".ipynb_checkpoints")
 MOST_BYTES = 128 * MIB
+MOST_BYTES_OF_A_TIME = 1_000
 
 
 def files_for_kernel(submitted: Path, source: Path) -> dict[str, Path]:
@@ -43,6 +45,12 @@ def files_for_kernel(submitted: Path, source: Path) -> dict[str, Path]:
     return kept
 
 
+def given_modules(source: Path) -> dict[str, Path]:
+    """Return the Python files that the course gives with an assignment."""
+    files = files_for_kernel(source / ".none", source)
+    return {name: path for name, path in files.items() if name.endswith(".py")}
+
+
 def archive_of(files: dict[str, Path]) -> IO[bytes] | None:
     """Return a tar file of the files, or None when there are none."""
     if not files:
@@ -68,6 +76,39 @@ def digest_of(files: dict[str, Path]) -> str:
         with path.open("rb") as file:
             total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
+
+
+def what_is_no_file(folder: Path) -> list[Path]:
+    """Return what lies in a submission and is a link, a pipe or a device, or is too large."""
+    return [
+        Path(above, name)
+        for above, _, names in os.walk(folder)
+        for name in names
+        if not _is_small_file(Path(above, name), MOST_BYTES)
+    ]
+
+
+def timestamp_problem(folder: Path) -> str | None:
+    """Return why the time of handing in cannot be read, or None when it can or is not there."""
+    path = folder / "timestamp.txt"
+    if not os.path.lexists(path):
+        return None
+    if not _is_small_file(path, MOST_BYTES_OF_A_TIME):
+        return "timestamp.txt is no short text"
+    from nbgrader.utils import parse_utc  # late, since what has not changed needs no nbgrader
+
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+        if text:
+            parse_utc(text)
+    except (ValueError, OverflowError, TypeError, AttributeError):
+        return "timestamp.txt holds no time"
+    return None
+
+
+def _is_small_file(path: Path, most: int) -> bool:
+    found = path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_size <= most
 
 
 def adopt_renamed(folder: Path, expected: list[str]) -> Path | None:

@@ -58,4 +58,8 @@ def verdict_outputs(verdict: dict[str, Any]) -> list[NotebookNode]:
 def describe(cell: NotebookNode) -> str:
     """Return how a person finds the cell: its nbgrader id, or its first line."""
     grade_id = cell.metadata.get("nbgrader", {}).get("grade_id")
-    return f"cell '{grade_id}'" if grade_id else f"the cell '{cell.source.split(chr(10))[0][:60]}'"
+    if grade_id:
+        return f"cell '{grade_id}'"
+    line = cell.source.split("\n")[0][:60]
+    shown = "".join(c if c.isprintable() else "?" for c in line)  # it is printed on a terminal
+    return f"the cell '{shown}'"

@@ -10,6 +10,7 @@ from autograder.course import Course, CourseError
 from autograder.kernels.limits import Limits
 from autograder.kernels.provisioner import next_number, shared_warm
 from autograder.kernels.warm import Confined, Warm
+from autograder.trust.checker import GIVEN_MODULES
 from autograder.trust.frames import ChannelError, FrameReader, OutOfTimeError, send_frame
 
 CHECKER_GRACE = 10.0
@@ -54,13 +55,15 @@ def library_view(course: Course, assignment: str) -> View:
 class Pair:
     """Starts the student's kernel by `kernel_arguments`, then the checker by `start_checker`.
 
-    `given` are the classes that locked cells define.
+    `given` are the classes that locked cells define, `modules` the Python files that the course
+    gives, which the checker imports from where the student's kernel cannot write.
     """
 
     view: View
     limits: Limits
     archive: IO[bytes] | None = None
     given: tuple[str, ...] = ()
+    modules: IO[bytes] | None = None
     number: int = field(default_factory=next_number)
 
     def __post_init__(self) -> None:
@@ -84,10 +87,11 @@ class Pair:
         self._orders, theirs = socket.socketpair()
         self._reader = FrameReader(self._orders)
         self._checker = shared_warm(self.view.checker).start(
-            self._shared(),
+            self._shared() | {"archive_to": GIVEN_MODULES},
             [theirs.fileno(), self._for_checker.fileno()],
             replace(self.limits, processes=self.limits.processes + 64),
             self.number,
+            archive=self.modules,
             scratch=scratch,
         )
         theirs.close()
@@ -121,8 +125,9 @@ class Pair:
         """End the checker; the kernel is ended by its manager."""
         for end in (self._for_checker, self._for_student):
             end.close()
-        if self.archive is not None:
-            self.archive.close()
+        for archive in (self.archive, self.modules):
+            if archive is not None:
+                archive.close()
         if self._checker is not None:
             self._checker.close()
             self._orders.close()

@@ -23,9 +23,7 @@ def configure(c: Config, root: Path) -> None:
     c.Autograde.exporter_class = "autograder.grading.intake.SubmissionExporter"
     c.Autograde.sanitize_preprocessors = [
         "nbgrader.preprocessors.ClearOutput",
-        "nbgrader.preprocessors.DeduplicateIds",
         "nbgrader.preprocessors.OverwriteKernelspec",
-        "nbgrader.preprocessors.OverwriteCells",
         "autograder.grading.restore.RestoreCells",
         "nbgrader.preprocessors.CheckCellMetadata",
     ]
@@ -34,7 +32,7 @@ def configure(c: Config, root: Path) -> None:
         "nbgrader.preprocessors.IgnorePattern",
         "nbconvert.preprocessors.ClearMetadataPreprocessor",
         "nbgrader.preprocessors.LimitOutput",
-        "nbgrader.preprocessors.SaveAutoGrades",
+        "autograder.grading.save.SaveGradesAtOnce",
         "nbgrader.preprocessors.AssignLatePenalties",
         "nbgrader.preprocessors.CheckCellMetadata",
     ]
@@ -44,6 +42,8 @@ def configure(c: Config, root: Path) -> None:
         "nbgrader.preprocessors.ClearMarkScheme",
         "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     ]
+    c.HTMLExporter.preprocessors = ["autograder.grading.pages.HarmlessPage"]
+    c.HTMLExporter.filters = {"markdown2html": "autograder.grading.pages.harmless_markdown"}
     c.SandboxedExecute.course_root = str(root)
     c.SandboxedExecute.kernel_name = GRADING_KERNEL
     c.SandboxedExecute.timeout = 40

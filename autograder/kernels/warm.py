@@ -14,13 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from jupyter_core.paths import jupyter_config_path
+
 from autograder.kernels.jail import SandboxError
 from autograder.kernels.limits import Limits
 
 START_SECONDS = 60.0
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
-EXCHANGES = ("/usr/local/share/nbgrader", "/usr/share/nbgrader", "/usr/src")
+# Below folders that are shown: exchanges of nbgrader, and what people configure for a machine.
+PRIVATE = ("/usr/local/share/nbgrader", "/usr/share/nbgrader", "/usr/src", "/usr/local/src",
+           "/usr/local/etc", "/usr/etc")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -213,7 +217,7 @@ class WarmProcess:
             "packages": self.warm.packages,
             "environment": outer_environment(self.warm),
             "visible": [str(self.warm.library)] if self.warm.library else [],
-            "hidden": [str(path) for path in (*installed_copies(), *EXCHANGES)],
+            "hidden": [str(path) for path in (*installed_copies(), *private_folders())],
         }
         self._orders, answer = ours, {}
         with contextlib.suppress(OSError):  # when it ended before it had read the order
@@ -270,6 +274,18 @@ def installed_copies() -> list[Path]:
     sites = {Path(path) for path in sys.path if path.endswith(("site-packages", "dist-packages"))}
     copies = [site / name for site in sites for name in ("tinytorch", "tito", "autograder")]
     return sorted({path for path in (*packages, *copies) if path.parent in sites})
+
+
+def private_folders() -> list[Path]:
+    """Return folders that lie where the interpreter does, but may hold secrets.
+
+    Jupyter reads its configuration there too, and nbgrader's may name a database with a password.
+    """
+    prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    found = {Path(prefix, "etc", "jupyter") for prefix in prefixes}
+    found |= {Path(prefix, "share", "jupyter", "runtime") for prefix in prefixes}
+    found |= {Path(path) for path in (*PRIVATE, *jupyter_config_path())}
+    return sorted(path for path in found if path.is_dir())
 
 
 def _answer(lifeline: socket.socket) -> tuple[dict[str, Any], list[int]]:

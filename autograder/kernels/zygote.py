@@ -127,7 +127,7 @@ def _run(
                 os.fdopen(descriptors.pop(), "rb") as archive,
                 tarfile.open(fileobj=archive) as tar,
             ):
-                tar.extractall(".", filter="data")
+                tar.extractall(request.get("archive_to", "."), filter="data")
         # Until here it was the warm process's own file, which other kernels could read.
         with open(os.devnull, "r+b", buffering=0) as nowhere:
             os.dup2(nowhere.fileno(), 2)

@@ -2,12 +2,15 @@
 
 import builtins
 import importlib
+import importlib.util
 import socket
+import sys
 import time
 import types
 import weakref
 from collections import deque
 from typing import Any
+from unittest.case import SkipTest, _ShouldStop  # type: ignore[attr-defined]
 
 from autograder.trust.codec import Decoder, Encoder
 from autograder.trust.exceptions import StudentExceptions, exception_from
@@ -27,6 +30,11 @@ from autograder.trust.student_side import REPLACEABLE
 ABOUT = ("name", "kind", "callable", "bases", "lineage", "class", "function")
 ORIGINALS = {name: getattr(builtins, name) for name in REPLACEABLE}
 MAX_HELD, MAX_HELD_NODES, MAX_HELD_BYTES = 16, 2_000, 2**18
+
+
+# Raised by a function, these would end a test without a failure: `all(map(function, inputs))` takes
+# StopIteration for the end of the inputs, a test case takes SkipTest for a reason not to run.
+ENDS_QUIETLY = (StopIteration, StopAsyncIteration, GeneratorExit, SkipTest, _ShouldStop)
 
 
 class StudentDied(RuntimeError):  # noqa: N818  (what happened to the student's code, in words)
@@ -49,12 +57,15 @@ class Session(Peer):
         self.copies_held: deque[tuple[Any, int, Any]] = deque(maxlen=MAX_HELD)
         self._updating = False
         self.in_copy = False
+        self.cell = ""  # the text of the test that runs
         self.replaced: dict[str, Any] = {}
 
     def name(self, name: str) -> Any:
         """Return what the notebook calls `name`; raises KeyError when it has no such name."""
         value = self.ask("name", name)
         if type(value) is ModuleNamed:
+            if name in self.shared.packages:  # of which tests take what their own cells import
+                raise KeyError(name)
             return value.imported_as(name)
         return value
 
@@ -158,6 +169,14 @@ class Session(Peer):
             return super().ask(operation, target, args, kwargs)
         except ChannelClosedError as error:
             raise StudentDied("the notebook's code ended its own process") from error
+        except ENDS_QUIETLY as error:
+            if (operation == "do" and target == "next") or self._expects(error):
+                raise
+            raise not_the_end(error) from error
+
+    def _expects(self, error: BaseException) -> bool:
+        """Tell whether the cell that runs names the class of such an exception."""
+        return any(isinstance(error, k) and k.__name__ in self.cell for k in ENDS_QUIETLY)
 
     def perform(self, operation: str, target: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
         """Do what student code asks of an object that a test passed to it.
@@ -270,6 +289,13 @@ class Session(Peer):
         raise error
 
 
+def not_the_end(error: BaseException) -> RuntimeError:
+    """Return what stands for an exception that would have ended a test quietly, as PEP 479 does."""
+    made = RuntimeError(f"the code raised {type(error).__name__}")
+    made.from_student = True  # type: ignore[attr-defined]
+    return made
+
+
 class ModuleNamed:
     """A module that the notebook has imported, as far as its word goes."""
 
@@ -280,6 +306,12 @@ class ModuleNamed:
         """Import the module here when it is what its alias says; raises KeyError otherwise."""
         usual = MODULE_ALIASES.get(alias, alias)
         known = self.name.partition(".")[0] in KNOWN_MODULES
-        if known and self.name == usual:
+        if (known and self.name == usual) or (self.name == alias and is_installed(alias)):
             return importlib.import_module(self.name)
         raise KeyError(alias)
+
+
+def is_installed(name: str) -> bool:
+    """Tell whether the checker has a package of that name, that is not Python's own."""
+    own = name in sys.stdlib_module_names or not name.isidentifier()
+    return not own and importlib.util.find_spec(name) is not None

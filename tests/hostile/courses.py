@@ -75,5 +75,5 @@ def nbgrader(root: Path, *command: str) -> None:
         env={"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(root.parent)},
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=600,
     )

@@ -19,7 +19,8 @@ WRITTEN_BY_GRADERS = re.compile(
     r"|course/assignments/submitted/b\d+_(renamed_by_the_browser|name_in_capitals)/homework/homework.ipynb"
     r"|\.local(/share(/jupyter(/(runtime|nbsignatures|notebook_secret).*)?)?)?|\.cache.*|\.jupyter(/migrated)?"
     r"|\.config(/matplotlib.*)?|\.ipython(/(README|nbextensions|extensions|profile_default"
-    r"(/(security|log|pid|db|history|static).*|/startup(/README)?)?))?"
+    r"(/(security|log|pid|db|history|static).*|/startup(/README)?)?))?",
+    re.DOTALL,  # a name of a file may hold a line break
 )
 
 

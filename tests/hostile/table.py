@@ -3,6 +3,7 @@
     python -m tests.hostile.table             both sides, about an hour and a half on two cores
     python -m tests.hostile.table ours        one side; the other is taken from the last time
     python -m tests.hostile.table stock NAME  some cases of a side
+    python -m tests.hostile.table --missing   the cases that have not been run yet
 
 Stock grades each case in a house of its own, since one that ends the batch would hide the others.
 """
@@ -10,10 +11,12 @@ Stock grades each case in a house of its own, since one that ends the batch woul
 import argparse
 import json
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,12 +41,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("side", nargs="?", choices=("stock", "ours"))
     parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--missing", action="store_true", help="run what has no result yet")
     chosen = parser.parse_args()
     kept: dict[str, Side] = json.loads(KEPT.read_text()) if KEPT.is_file() else {}
     os.nice(5)
     with tempfile.TemporaryDirectory() as folder:
         for side in (chosen.side,) if chosen.side else ("stock", "ours"):
-            for found in grade(side, chosen.names or list(CASES), Path(folder)):
+            names = chosen.names or list(CASES)
+            if chosen.missing:
+                names = [name for name in names if name not in kept.get(side, {})]
+            for found in grade(side, names, Path(folder)):
                 kept[side] = kept.get(side, {}) | found
                 KEPT.write_text(json.dumps(kept, indent=1) + "\n")
     RESULTS.write_text(table(kept.get("stock", {}), kept.get("ours", {})), encoding="utf-8")
@@ -119,7 +126,8 @@ def table(stock: Side, ours: Side) -> str:
     lines = [
         "# Hostile and honest submissions: what graders make of them",
         "",
-        f"Written by `python -m tests.hostile.table`: {len(hostile)} hostile submissions and "
+        f"Written by `python -m tests.hostile.table` on {date.today()}, {versions()}: "
+        f"{len(hostile)} hostile submissions and "
         f"{len(honest)} honest ones, each graded by the real command between honest neighbours, "
         f"by nbgrader {version('nbgrader')} as it comes and by this course's settings.",
         "A hostile one holds when it earned no point too many, printed no planted secret, "
@@ -127,6 +135,12 @@ def table(stock: Side, ours: Side) -> str:
         "Not in the rows of stock, since it would stand in nearly each: a failed test shows the "
         "source of its hidden part, and feedback shows every student all hidden tests and the mark "
         "scheme.",
+        *(
+            f"{len(cases) - len(side.keys() & CASES.keys())} cases have not been run by {who} yet "
+            "and are blank; `python -m tests.hostile.table --missing` runs them."
+            for who, side in (("stock", stock), ("ours", ours))
+            if CASES.keys() - side.keys()
+        ),
         "",
         "| | stock | ours |",
         "|---|---|---|",
@@ -146,6 +160,12 @@ def table(stock: Side, ours: Side) -> str:
         row = (case.name, case.about, said(stock, case.name), said(ours, case.name))
         lines.append("| " + " | ".join(text.replace("|", "\\|") for text in row) + " |")
     return "\n".join(lines) + "\n"
+
+
+def versions() -> str:
+    packages = ("nbclient", "ipykernel", "jupyter_client")
+    system = f"Python {platform.python_version()}, Linux {platform.release()}"
+    return ", ".join([system, *(f"{name} {version(name)}" for name in packages)])
 
 
 def count(side: Side, cases: list[Any]) -> str:

@@ -49,6 +49,12 @@ class Task:
 
 
 TASKS = {
+    "file": Task(  # whose test uses a module that lies in a file beside the notebook
+        "def third(x):\n    return x / 3",
+        "def third(x):\n    return x / 2",
+        "import checking\nfrom checking import near\n"
+        "assert near(third(3), 1) and checking.near(third(1), 1 / 3)",
+    ),
     "function": Task(
         "def twice(x):\n    return 2 * x",
         "def twice(x):\n    return x * x",

@@ -11,6 +11,7 @@ from .small_class import NAME, Student, hand_in, run, write_course
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("another course")]
 STOCK = "c = get_config()\nc.CourseDirectory.root = 'assignments'\nc.Execute.timeout = 60\n"
+CHECKING = "def near(a, b):\n    return abs(a - b) < 1e-9\n"
 RIGHT = Student(
     {name: task.right for name, task in TASKS.items()}
     | {"why": "Because.", "free": "print('mine')"}
@@ -25,6 +26,7 @@ def scores(tmp_path_factory):
     write_course(root, source_notebook())
     for folder in ("source", "release"):
         (root / "assignments" / folder / NAME / "numbers.txt").write_text("1\n2\n3\n")
+        (root / "assignments" / folder / NAME / "checking.py").write_text(CHECKING)
     for name, student in (("right", RIGHT), ("wrong", WRONG)):
         folder = hand_in(root, name, student)
         (folder / "numbers.txt").write_text("1\n2\n3\n")

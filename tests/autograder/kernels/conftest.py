@@ -171,7 +171,8 @@ def start_process(
     ours, theirs = os.pipe()
     try:
         number = arguments.pop("number", next(_numbers))
-        process = warm.start({"code": code}, [theirs], limits or Limits(), number, **arguments)
+        request = {"code": code} | arguments.pop("request", {})
+        process = warm.start(request, [theirs], limits or Limits(), number, **arguments)
     except BaseException:
         os.close(ours)
         raise

@@ -47,6 +47,23 @@ def test_files_lie_beside_the_notebook(start_kernel, tmp_path):
         assert kernel.run("open('data.csv').read()") == "'1,2'"
 
 
+def test_files_for_the_checker_lie_where_no_other_process_sees_them(
+    start_confined, confined, tmp_path
+):
+    (tmp_path / "files.tar").write_bytes(archive(("helper.py", "x = 5")).getvalue())
+    first = start_confined("import time; time.sleep(60)", number=77)
+    with (tmp_path / "files.tar").open("rb") as file:
+        said = confined(
+            "say(os.listdir('.'), open('/dev/shm/given/helper.py').read())",
+            archive=file,
+            scratch=first.scratch,
+            number=77,
+            request={"archive_to": "/dev/shm/given"},
+        )
+    assert said == "[] x = 5"
+    assert confined("say(os.path.exists('/dev/shm/given'))", number=77) == "False"
+
+
 def test_files_can_be_changed(unpacked):
     code = "open('data.csv', 'w').write('3'); say(open('data.csv').read())"
     assert unpacked(code, ("data.csv", "1,2")) == "3"

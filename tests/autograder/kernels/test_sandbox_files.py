@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from jupyter_core.paths import jupyter_config_path
 
 from autograder.kernels.jail import SETTINGS, SYSTEM, interpreter_folders
 from autograder.kernels.warm import Warm, WarmProcess
@@ -116,6 +118,16 @@ def test_another_kernel_s_files_are_not_there(start_confined, confined):
     assert confined("say(os.listdir('.'), os.listdir('/dev/shm'))") == "[] []"
 
 
+def test_the_configuration_of_jupyter_is_empty_where_it_lies_among_packages(confined):
+    """There nbgrader may be told of a database, with its password."""
+    places = [path for path in jupyter_config_path() if os.path.isdir(path)]
+    shown = [path for path in places if Path(path).is_relative_to(sys.prefix)]
+    assert shown
+    assert os.listdir(shown[0])
+    code = f"say(*[n for p in {places} if os.path.isdir(p) for n in os.listdir(p)], 'end')"
+    assert confined(code) == "end"
+
+
 def test_folders_below_what_is_shown_can_be_hidden(plain_body, tmp_path, monkeypatch):
     (tmp_path / "shown").mkdir()
     (tmp_path / "shown" / "plain_body.py").write_text(
@@ -124,7 +136,7 @@ def test_folders_below_what_is_shown_can_be_hidden(plain_body, tmp_path, monkeyp
     (tmp_path / "shown" / "exchange").mkdir()
     (tmp_path / "shown" / "exchange" / "answers.txt").write_text("planted-secret")
     folder = tmp_path / "shown" / "exchange"
-    monkeypatch.setattr("autograder.kernels.warm.EXCHANGES", (str(folder),))
+    monkeypatch.setattr("autograder.kernels.warm.PRIVATE", (str(folder),))
     warm = WarmProcess(Warm("plain_body", tmp_path / "shown"))
     ours, theirs = os.pipe()
     try:

@@ -140,6 +140,21 @@ def test_typing_into_a_terminal_is_refused(confined):
     assert confined("import fcntl; fcntl.ioctl(0, 0x5401, bytes(60))").startswith("OSError: [Errno")
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "resource.prlimit(1, resource.RLIMIT_NOFILE, (3, 3))",
+        "os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0))",
+        "os.sched_setaffinity(1, {0})",
+        "os.setpriority(os.PRIO_PROCESS, 1, 19)",
+        "os.setpriority(os.PRIO_USER, os.getuid(), 19); assert os.getpriority(0, 1) == 0",
+    ],
+)
+def test_the_process_that_watches_it_cannot_be_slowed_or_limited(confined, change):
+    assert confined(f"import resource; {change}").startswith("PermissionError")
+    assert confined("import resource; say(resource.prlimit(0, resource.RLIMIT_CORE)[0])") == "1"
+
+
 def test_it_cannot_trace_its_own_child(confined):
     code = (
         "import time\n"

@@ -18,6 +18,17 @@ class Mute(Exception):
 class NotAnError: pass
 class OutOfTimeError(BaseException): pass
 def fail(kind, *words): raise kind(*words)
+def odd():
+    yield 1
+    yield 3
+def ends(*_): raise StopIteration
+def skips(*_):
+    import unittest
+    raise unittest.SkipTest
+def stops(*_):
+    import unittest
+    raise unittest.case._ShouldStop
+def ends_by_another_name(*_): raise type("Mine", (StopIteration,), {})
 def by_name(name, *words): raise globals()[name](*words)
 def late(n):
     yield 1
@@ -65,6 +76,9 @@ HOLDS = [
     "import unittest\nwith unittest.TestCase().assertRaisesRegex(Empty, 'is empty'): Stack().pop()",
     "import contextlib\nwith contextlib.suppress(Empty): Stack().pop()",
     "assert issubclass(Deep, KeyError) and not issubclass(Empty, KeyError)",
+    "g = late(3)\nnext(g)\ntry: g.throw(StopIteration)\nexcept RuntimeError: pass\nelse: assert 0",
+    "try: fail(StopIteration)\nexcept StopIteration: pass\nelse: assert 0",
+    "assert [n for n, _ in zip(iter(odd()), range(9))] == [1, 3]",
 ]
 FAILS = [
     "Stack().pop()",
@@ -78,6 +92,16 @@ FAILS = [
     "fail(KeyboardInterrupt)",
     "for _ in [1]: fail(StopIteration)",
     "by_name('OutOfTimeError')",
+    "assert all(map(ends, [1, 2]))",
+    "assert all(map(ends_by_another_name, [1, 2]))",
+    "for got, want in zip(map(ends, [1]), [2]): assert got == want",
+    *(
+        "import unittest\nclass T(unittest.TestCase):\n"
+        f"    def test_it(self): assert {name}(1) == 2\n"
+        "r = unittest.TestResult()\nunittest.TestLoader().loadTestsFromTestCase(T).run(r)\n"
+        "assert r.testsRun == 1 and r.wasSuccessful()"
+        for name in ("skips", "stops", "ends")
+    ),
     "assert not hasattr(NotAnError(), 'x'); raise NotAnError",
 ]
 
