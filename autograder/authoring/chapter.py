@@ -180,6 +180,10 @@ def _parse_code(source: str, file: Path, where: str) -> Cell:
             f"{', '.join(sorted(CELL_KINDS[kind]))}",
         )
     if kind == "given":
+        if "needed" in options and "id" not in options:
+            raise ChapterError(
+                file, where, "tests need it, so it must come back when deleted; add '#| id: …'"
+            )
         return Code(body, where, options)
     if kind == "implement":
         where = f"{where} (implement {options.get('id')})"

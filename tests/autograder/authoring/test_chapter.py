@@ -120,6 +120,10 @@ MISTAKES = {
     ),
     "no points": ("#| points: 3", "#| points: 0", "points must be a number above 0, found 0"),
     "points in words": ("#| points: 3", "#| points: three", "found 'three'"),
+    "a needed cell that would not come back": (
+        "#| id: imports\n", "#| needed: before\n",
+        r"cell 2: tests need it, so it must come back when deleted",
+    ),
     "an unknown option": ("#| points: 3", "#| point: 3", "unknown option 'point'"),
     "options that are not YAML": ("#| points: 3", "#| points: [3", "its options are not YAML"),
     "checks that are no list of names": ("check_parameter_count", "3", "must be a name or a list"),
