@@ -467,12 +467,15 @@ def check_gelu_values(student):
 
 
 def check_gelu_extremes(student):
-    """Large numbers and infinities give what the formula gives, NaN is refused."""
+    """Large and small numbers give what the formula gives, NaN is refused."""
     large = np.array([1e3, -1e3, 1e15, -1e15, 0.0], dtype=np.float32)
     found = np.asarray(student.fused_gelu(large))
     assert np.isfinite(found).all(), "fused_gelu of a large number must be finite"
     assert np.allclose(found, [1e3, 0, 1e15, 0, 0], rtol=1e-5, atol=1e-5), (
         "far from 0, GELU is the number itself above and 0 below"
+    )
+    assert not refuses(ValueError, student.fused_gelu, np.array([np.inf, 1.0], dtype=np.float32)), (
+        "an infinity is a number: only NaN is refused"
     )
     small = np.array([1e-20, -3e-12, 2e-6], dtype=np.float32)
     found = np.asarray(student.fused_gelu(small), dtype=np.float64)

@@ -31,7 +31,7 @@ def amdahl_fraction(speedup: float, factor: float) -> float:
     threads it is 1 minus the serial fraction of Karp and Flatt 1990, Measuring Parallel Processor
     Performance.
     Below 0 for a whole that got slower, above 1 for one that gained more than the part can give.
-    Raises ValueError unless speedup and factor are above 0 and factor is not 1.
+    Raises ValueError unless speedup is finite, speedup and factor are above 0, and factor is not 1.
 
     >>> round(amdahl_fraction(4 / 3, 2), 6)
     0.5

@@ -109,7 +109,7 @@ def conv2d_im2col(
     padding: int = 0,
     product: Callable[..., Any] = np.matmul,
 ) -> Float32Array:
-    """Return what ``conv2d_direct`` does by one matrix product for each image of the batch.
+    """Return the convolution of x by one matrix product for each image of the batch.
 
     ``x`` is (B, C, H, W), ``weight`` (O, C, kh, kw), ``bias`` (O,) or None; the result is
     (B, O, H', W'), float32, with H' = output_size(H, kh, stride, padding).
