@@ -58,10 +58,9 @@ def sample_next(
 
     A temperature of 0 takes the highest logit; above 0, token i is drawn with probability
     softmax(logits / temperature)[i], among the ``top_k`` highest logits only where that is given.
-    Drawn as the highest of logits / temperature plus noise from the Gumbel distribution, which
-    needs no softmax (Maddison, Tarlow, Minka 2014, A* Sampling, section 2).
-    Raises ValueError for logits that are not finite or not (B, V), a temperature that is negative
-    or not finite, a top_k below 1.
+    Raises TypeError for logits that are no floats or a top_k that is no integer, ValueError for
+    logits that are not finite or not (B, V), a temperature that is negative or not finite, a top_k
+    below 1.
 
     >>> sample_next(np.array([[0.0, 2.0, 1.0]]))
     array([1])
@@ -75,6 +74,8 @@ def sample_next(
         lowest_kept = np.partition(scores, -top_k, axis=-1)[:, -top_k, np.newaxis]  # (B, 1)
         scores[scores < lowest_kept] = -np.inf
     rng = np.random.default_rng() if rng is None else rng
+    # With noise from the Gumbel distribution the highest is a draw from the softmax: Maddison,
+    # Tarlow, Minka 2014, A* Sampling, section 2.
     drawn: NDArray[np.int64] = (scores + rng.gumbel(size=scores.shape)).argmax(axis=-1)
     return drawn
 
