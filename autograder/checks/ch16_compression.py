@@ -279,7 +279,8 @@ def check_zeros_stay_zero(student):
 def check_the_rest_is_trained(student):
     """Weights that were not zero, and biases that were, are trained."""
     rng = np.random.default_rng()
-    model = half_pruned(rng, 6, 9, 3)
+    # Wide, so that neurons no gradient reaches are never half of them.
+    model = half_pruned(rng, 6, 40, 3)
     model[2].bias.data[:] = 0
     before = state(model)
     masks = {f"layers.{i}.weight": model[i].weight.data != 0 for i in (0, 2)}
@@ -371,10 +372,13 @@ def check_coo(student):
 
 
 def check_formats_refuse(student):
-    """What is not two-dimensional raises ValueError."""
+    """What is not two-dimensional, and NaN, raise ValueError."""
     for wrong in (np.ones(3, np.float32), np.ones((2, 2, 2), np.float32)):
         assert raises(ValueError, student.to_coo, wrong), "to_coo must refuse what is no matrix"
         assert raises(ValueError, student.to_csr, wrong), "to_csr must refuse what is no matrix"
+    nan = np.array([[0, 1], [np.nan, 0]], np.float32)
+    assert raises(ValueError, student.to_coo, nan), "to_coo must refuse NaN"
+    assert raises(ValueError, student.to_csr, nan), "to_csr must refuse NaN"
 
 
 def rebuilt(csr, m, n):
@@ -544,7 +548,7 @@ def check_product_changes_nothing(student):
 
 
 def check_importance_of_neurons(student):
-    """Importance is the norm of the weights in, times the norm of the weights out."""
+    """Importance is the norm of the weights in, times the norm of the weights out; no NaN."""
     rng = np.random.default_rng()
     for n, h, m in ((6, 5, 3), (1, 8, 2), (9, 1, 1)):
         first, second = Linear(n, h, rng=rng), Linear(h, m, rng=rng)
@@ -557,6 +561,13 @@ def check_importance_of_neurons(student):
             "the importance of a unit must be the Euclidean norm of its column in the first "
             "weight, times that of its row in the second"
         )
+        for layer in (first, second):
+            kept = layer.weight.data[0, 0]
+            layer.weight.data[0, 0] = np.nan
+            assert raises(ValueError, student.unit_importance, first, second), (
+                "unit_importance must refuse NaN"
+            )
+            layer.weight.data[0, 0] = kept
 
 
 def check_importance_of_filters(student):
@@ -854,11 +865,16 @@ def check_soft_loss_scale(student):
 
 
 def check_soft_loss_refuses(student):
-    """Logits of other shapes than the student's, and what is not (N, C), raise ValueError."""
+    """Logits of other shapes, what is not (N, C), and such a temperature raise ValueError."""
     for y, z in (((2, 3), (2, 4)), ((2, 3), (3, 3)), ((2, 3), (1, 3)), ((3,), (3,))):
         assert raises(
             ValueError, student.soft_loss, Tensor(np.zeros(y)), np.zeros(z, np.float32), 2.0
         ), "logits of two shapes, also such as NumPy would broadcast, must raise ValueError"
+    logits = np.zeros((2, 3), np.float32)
+    for T in (0.0, -1.0, float("inf"), float("nan")):
+        assert raises(ValueError, student.soft_loss, Tensor(logits), logits, T), (
+            "a temperature that is not positive and finite must raise ValueError"
+        )
 
 
 def check_distillation_loss(student):

@@ -295,6 +295,7 @@ WRONG = {
         lambda: compression.SparseLinear(linear())(ROW),
         lambda: compression.SparseLinear(linear(broken=True)),
     ],
+    "compression.apply_steps": [lambda: compression.apply_steps("model", [])],
     "compression.compress_model": [
         lambda: compression.compress_model("model", {"quantize": 8}),
         lambda: compression.compress_model(mlp(), {}),
@@ -320,6 +321,10 @@ WRONG = {
         lambda: compression.fine_tune("model", X, [0, 1], epochs=1),
     ],
     "compression.hidden_pairs": [lambda: compression.hidden_pairs("module")],
+    "compression.kept_units": [
+        lambda: compression.kept_units([1.0, 2.0], 1.0),
+        lambda: compression.kept_units([1.0, 2.0], np.nan),
+    ],
     "compression.low_rank_approximate": [
         lambda: compression.low_rank_approximate(NAN, 0.5),
         lambda: compression.low_rank_approximate(TEXT, 0.5),
@@ -847,7 +852,11 @@ NOTHING_TO_REFUSE = {
     "profiling.machine_roofline": NOTHING,
     "compression.COO": MADE,
     "compression.CSR": MADE,
+    "compression.break_even_rank": COUNTS,
+    "compression.break_even_sparsity": COUNTS,
     "compression.csr_bytes": COUNTS,
+    "compression.csr_product_by_rows": "the plain sum, which csr_product does after it has looked",
+    "compression.remove_neurons": "the plain cut, which remove_units makes after it has looked",
     "compression.CompressedModel": MADE,
     "compression.CompressionStep": MADE,
     "acceleration.FusionReport": MADE,

@@ -116,7 +116,8 @@ def soft_loss(
     """Return T^2 KL(p || q), the mean over the rows, of p and q = softmax(logits / T).
 
     Both logits are (N, C), p is the teacher's; 0 when they say the same.
-    Raises ValueError for shapes that differ.
+    Raises ValueError for shapes that differ or are not (N, C), and for a temperature that is not
+    positive and finite.
 
     >>> soft_loss(Tensor([[1.0, 2.0]]), [[1.0, 2.0]], temperature=2.0).item()
     0.0

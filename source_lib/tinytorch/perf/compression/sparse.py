@@ -43,7 +43,7 @@ class CSR(NamedTuple):
 def to_coo(matrix: Tensor | ArrayLike) -> COO:
     """Return the elements of ``matrix`` (m, n) that are not 0 as COO.
 
-    Raises ValueError for what is no matrix.
+    Raises ValueError for what is no matrix, and for NaN.
 
     >>> values, rows, columns = to_coo([[0.0, 5.0], [7.0, 0.0]])
     >>> values.tolist(), rows.tolist(), columns.tolist()
@@ -61,7 +61,7 @@ def to_coo(matrix: Tensor | ArrayLike) -> COO:
 def to_csr(matrix: Tensor | ArrayLike) -> CSR:
     """Return the elements of ``matrix`` (m, n) that are not 0 as CSR.
 
-    Raises ValueError for what is no matrix.
+    Raises ValueError for what is no matrix, and for NaN.
 
     >>> to_csr([[0.0, 5.0], [0.0, 0.0], [7.0, 8.0]]).starts
     array([0, 1, 1, 3], dtype=int32)

@@ -60,9 +60,13 @@ def structured_prune(model: Module, prune_ratio: float) -> Module:
 def weights_into_units(layer: Weighted) -> Array:
     """Return a view (units, k) of the weights that make each unit of ``layer``.
 
+    Raises TypeError for what is no Linear or Conv2d.
+
     >>> weights_into_units(Linear(4, 3)).shape
     (3, 4)
     """
+    if not isinstance(layer, Weighted):
+        raise TypeError(f"expected a Linear or Conv2d, got {type(layer).__name__}")
     weight = layer.weight.data
     return weight.T if isinstance(layer, Linear) else weight.reshape(len(weight), -1)
 
@@ -71,13 +75,18 @@ def weights_out_of_units(layer: Weighted, units: int) -> Array:
     """Return the weights (units, k) with which ``layer`` reads each of the ``units`` before it.
 
     After Flatten a unit is a channel, which a Linear reads as several rows in a block.
+    Raises TypeError for what is no Linear or Conv2d, ValueError for one that cannot read so many.
 
     >>> weights_out_of_units(Linear(6, 2), units=3).shape
     (3, 4)
     """
+    if not isinstance(layer, Weighted):
+        raise TypeError(f"expected a Linear or Conv2d, got {type(layer).__name__}")
     weight = layer.weight.data
     if not isinstance(layer, Linear):
         weight = weight.swapaxes(0, 1)
+    if len(weight) % units:
+        raise ValueError(f"expected a layer that reads {units} units, got {layer!r}")
     return weight.reshape(units, -1)
 
 
@@ -86,13 +95,13 @@ def unit_importance(first: Weighted, second: Weighted) -> Float32Array:
 
     Both are Euclidean; (units,) float32, a unit being a column of a Linear or a filter of a Conv2d.
     What a unit adds to the next layer is bounded by this product times the size of the input.
+    Raises ValueError for NaN.
 
     >>> first, second = Linear(2, 2), Linear(2, 1)
     >>> first.weight.data[:], second.weight.data[:] = [[3.0, 1.0], [4.0, 0.0]], [[1.0], [2.0]]
     >>> unit_importance(first, second)
     array([5., 2.], dtype=float32)
     """
-    _checked_units(first, second)
     into = weights_into_units(first)  # (units, k)
     out_of = weights_out_of_units(second, len(into))  # (units, l)
     importance: Float32Array = np.linalg.norm(into, axis=1) * np.linalg.norm(out_of, axis=1)

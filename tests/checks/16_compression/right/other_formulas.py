@@ -98,6 +98,8 @@ def to_coo(matrix):
     dense = as_tensor(matrix).data
     if len(dense.shape) != 2:
         raise ValueError("to_coo takes a matrix")
+    if (dense != dense).any():
+        raise ValueError("NaN")
     flat = np.flatnonzero(dense)
     rows, columns = np.divmod(flat, dense.shape[1])
     return COO(dense.ravel()[flat], np.int32(rows), np.int32(columns))
@@ -142,6 +144,8 @@ def weights_out_of_units(layer: Weighted, units: int) -> Array:
 def unit_importance(first, second):
     a = weights_into_units(first)
     b = weights_out_of_units(second, a.shape[0])
+    if np.isnan(a).any() or np.isnan(b).any():
+        raise ValueError("NaN")
     return np.sqrt((a**2).sum(1) * (b**2).sum(1))
 
 
@@ -223,6 +227,8 @@ def soft_loss(student_logits, teacher_logits, temperature):
     z = as_tensor(teacher_logits).data
     if z.ndim != 2 or z.shape != student_logits.shape:
         raise ValueError("shapes")
+    if not 0 < temperature < np.inf:
+        raise ValueError("temperature")
     powers = np.exp((z - z.max(axis=1, keepdims=True)) / temperature)
     p = powers / powers.sum(axis=1, keepdims=True)
     own = float(np.sum(p * np.log(np.maximum(p, 1e-30))))

@@ -103,6 +103,8 @@ def to_coo(matrix):
     if array.ndim != 2:
         raise ValueError("a matrix has two axes")
     array = array.astype(np.float32)
+    if np.isnan(array.sum()):
+        raise ValueError("NaN")
     places = np.argwhere(array).astype(np.int32)
     return COO(array[array != 0], places[:, 0].copy(), places[:, 1].copy())
 
@@ -149,7 +151,10 @@ def unit_importance(first, second):
     def length(rows):
         return np.sqrt(np.einsum("uk,uk->u", rows, rows))
 
-    return (length(into) * length(out_of)).astype(np.float32)
+    product = (length(into) * length(out_of)).astype(np.float32)
+    if np.any(np.isnan(product)):
+        raise ValueError("NaN")
+    return product
 
 
 def kept_units(importance, prune_ratio):
@@ -228,6 +233,8 @@ def soft_loss(student_logits, teacher_logits, temperature):
     teacher = as_tensor(teacher_logits)
     if teacher.shape != student_logits.shape or len(teacher.shape) != 2:
         raise ValueError("shapes")
+    if not math.isfinite(temperature) or temperature <= 0:
+        raise ValueError("temperature")
 
     def log_probabilities(logits):
         shifted = logits / temperature

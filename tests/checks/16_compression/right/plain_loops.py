@@ -105,6 +105,8 @@ def to_coo(matrix):
     array = np.array(matrix.data if isinstance(matrix, Tensor) else matrix, dtype=np.float32)
     if array.ndim != 2:
         raise ValueError("not a matrix")
+    if np.isnan(array).any():
+        raise ValueError("not numbers")
     values, rows, columns = [], [], []
     for i in range(array.shape[0]):
         for j in range(array.shape[1]):
@@ -123,6 +125,8 @@ def to_csr(matrix):
     array = np.array(matrix.data if isinstance(matrix, Tensor) else matrix, dtype=np.float32)
     if array.ndim != 2:
         raise ValueError("not a matrix")
+    if np.isnan(array).any():
+        raise ValueError("not numbers")
     values, columns, starts = [], [], [0]
     for row in array:
         for j, value in enumerate(row):
@@ -173,6 +177,8 @@ def unit_importance(first, second):
     result = []
     for a, b in zip(into, out_of, strict=False):
         result.append(math.sqrt(sum(v * v for v in a.ravel())) * math.sqrt(sum(v * v for v in b)))
+    if any(math.isnan(value) for value in result):
+        raise ValueError("not numbers")
     return np.array(result, dtype=np.float32)
 
 
@@ -253,6 +259,8 @@ def soft_loss(student_logits, teacher_logits, temperature):
     )
     if student_logits.shape != teacher.shape or len(teacher.shape) != 2:
         raise ValueError("logits must be of one shape (N, C)")
+    if not (temperature > 0 and temperature < float("inf")):
+        raise ValueError("not a temperature")
     q = log_softmax(student_logits / temperature)
     total = 0
     for i, row in enumerate(teacher):

@@ -98,6 +98,8 @@ def to_coo(matrix: Tensor | ArrayLike) -> COO:
     dense = matrix.data if isinstance(matrix, Tensor) else as_float32(matrix)
     if dense.ndim != 2:
         raise ValueError(f"expected a matrix (m, n), got shape {dense.shape}")
+    if np.isnan(dense).any():
+        raise ValueError("expected a matrix of numbers, got NaN")
     rows, columns = np.nonzero(dense)
     return COO(dense[rows, columns], rows.astype(np.int32), columns.astype(np.int32))
 
@@ -141,6 +143,8 @@ def unit_importance(first: Weighted, second: Weighted) -> Float32Array:
     into = weights_into_units(first)  # (units, k)
     out_of = weights_out_of_units(second, len(into))  # (units, l)
     importance: Float32Array = np.linalg.norm(into, axis=1) * np.linalg.norm(out_of, axis=1)
+    if np.isnan(importance).any():
+        raise ValueError("expected weights that are numbers, got NaN")
     return importance
 
 
@@ -215,6 +219,8 @@ def soft_loss(
     if student_logits.shape != teacher.shape or teacher.ndim != 2:
         shapes = f"{student_logits.shape} and {teacher.shape}"
         raise ValueError(f"expected logits (N, C) of one shape, got {shapes}")
+    if not (T > 0 and np.isfinite(T)):
+        raise ValueError(f"expected a finite temperature above 0, got {T}")
     log_p = log_softmax_array(teacher.data / np.float32(T))  # (N, C)
     log_q = log_softmax(student_logits * (1 / T))  # (N, C)
     divergence = ((Tensor(log_p) - log_q) * Tensor(np.exp(log_p))).sum()
