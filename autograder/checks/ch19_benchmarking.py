@@ -870,6 +870,15 @@ def check_arrivals(student):
         assert not np.array_equal(arrivals, other), "another seed must give other arrivals"
 
 
+def check_arrival_errors(student):
+    """A rate that is not above 0 and a count below 1 are refused."""
+    for rate, count in ((0, 5), (-2.0, 5), (NAN, 5), (INFINITY, 5), (10.0, 0), (10.0, -3)):
+        assert refuses(student.poisson_arrivals_ns, rate, count), (
+            "poisson_arrivals_ns must raise ValueError for a rate that is not above 0 or not "
+            "finite, and for fewer than one arrival"
+        )
+
+
 def check_serve_queue(student):
     """A latency runs from the arrival to the answer, waiting behind others included."""
     rng = random.Random()

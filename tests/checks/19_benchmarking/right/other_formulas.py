@@ -402,6 +402,9 @@ def ask_in_turn(
 def poisson_arrivals_ns(
     per_second: float, count: int, seed: int | None = None
 ) -> NDArray[np.int64]:
+    if not 0 < per_second < math.inf:
+        raise ValueError("a rate above 0, please")
+    checked_size("number of arrivals", count)
     gaps_s = np.random.default_rng(seed).exponential(1 / per_second, count)
     arrivals: NDArray[np.int64] = np.round(np.cumsum(gaps_s) * NS_PER_S).astype(np.int64)
     return arrivals

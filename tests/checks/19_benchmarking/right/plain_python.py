@@ -420,6 +420,8 @@ def ask_in_turn(predict, inputs, num_queries, *, clock_ns=time.perf_counter_ns):
 
 def poisson_arrivals_ns(per_second, count, seed=None):
     rng = np.random.default_rng(seed)
+    if not (per_second > 0 and math.isfinite(per_second)) or count < 1:
+        raise ValueError("arrivals need a rate above 0 and a count from 1")
     now, arrivals = (0.0, [])
     for gap in rng.exponential(1 / per_second, count):
         now += gap

@@ -381,6 +381,8 @@ def ask_in_turn(predict, inputs, num_queries, *, clock_ns=time.perf_counter_ns):
 
 
 def poisson_arrivals_ns(per_second, count, seed=None):
+    if count < 1 or not 0 < per_second < np.inf:
+        raise ValueError(f"no arrivals: {per_second} a second, {count} of them")
     gaps = np.random.default_rng(seed).exponential(size=count) / per_second
     return np.rint(np.add.accumulate(gaps) * 1000000000.0).astype("int64")
 
