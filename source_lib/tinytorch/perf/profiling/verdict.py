@@ -17,8 +17,10 @@ def judge(works: Sequence[Work], latency_ms: float, roofline: Roofline) -> dict[
     intensity lies below the ridge point), ``is_compute_bound`` the opposite, and both are False
     where nothing is to be done.
     ``roofline_ms`` is that sum, and ``bottleneck`` is "overhead" when it is less than half of the
-    time: then Python, the calls of NumPy and the allocations take more than either limit.
-    ``computational_efficiency`` is the rate as a fraction of the measured peak,
+    time: then Python, the calls of NumPy and the allocations take more than either limit; else it
+    is "memory" if memory-bound and "compute" if not.
+    ``arithmetic_intensity`` is that of all works together, None without operations and bytes,
+    ``computational_efficiency`` the rate as a fraction of the measured peak,
     ``gflops_per_second`` counts 10^9 operations, ``memory_bandwidth_mbs`` 10^6 bytes.
     Raises ValueError unless the latency is above 0.
     """
