@@ -1060,7 +1060,7 @@ def check_quick_profile(student):
 
 def check_quick_summary(student):
     """The summary names the counts, the bottleneck and the slowest layer with its share."""
-    place, n = draw((0, 2), (3, 20))
+    place, n = draw((1, 2), (3, 20))
     layers = [Linear(n, n), ReLU(), Linear(n, 2)]
     layers.insert(place, Pause(3))
     model, x = Sequential(*layers), Tensor(noise(4, n))
