@@ -36,7 +36,7 @@ def test_help_shows_examples(run):
 
 
 def test_a_chapter_that_is_not_there(run):
-    assert "found: 20_capstone" in one_sentence(run("build", "21_nothing"))
+    assert "found: 14_profiling, " in one_sentence(run("build", "21_nothing"))
 
 
 def test_a_folder_that_is_no_course(run, tmp_path):
