@@ -2,7 +2,8 @@
 
 ``WRONG`` has for every public name of the library calls that must be refused: other shapes, other
 dtypes, NaN.
-``NOTHING_TO_REFUSE`` has the names that take nothing which could be wrong, with the reason.
+``NOTHING_TO_REFUSE`` has the names that take nothing which could be wrong, or whose caller has
+looked already, with the reason.
 A name that stands in neither fails the test, so whoever adds one decides.
 """
 
@@ -87,6 +88,18 @@ def result():
     return bench.BenchmarkResult("latency", ROW)
 
 
+class WithoutRule(module.Module):
+    """A layer of which the profiler cannot know what it computes."""
+
+    def forward(self, x):
+        return Tensor(x) + 1
+
+
+def cached(cache, layer=0):
+    """Attention of two sequences of three new positions, two heads of two numbers each."""
+    return memoization.cached_attention(attention.MultiHeadAttention(4, 2), HEADS[0], cache, layer)
+
+
 def packed():
     return quantization.PackedWeight(X)
 
@@ -126,10 +139,27 @@ WRONG = {
         lambda: profiling.arithmetic_intensity(0, 0),
         lambda: profiling.arithmetic_intensity(-1, 1),
     ],
+    "profiling.backward_figures": [
+        lambda: profiling.backward_figures(activations.ReLU(), X, 1),
+        lambda: profiling.backward_figures(linear(), ROW, 1),
+    ],
     "profiling.bytes_moved": [lambda: profiling.bytes_moved("layer", (X,), Tensor(X))],
     "profiling.judge": [
         lambda: profiling.judge([profiling.Work(1, 1, 1)], np.nan, ROOFLINE),
         lambda: profiling.judge([profiling.Work(1, 1, 1)], 0.0, ROOFLINE),
+    ],
+    "profiling.layer_rows": [
+        lambda: profiling.layer_rows(profiling.work_by_call(linear(), X), [np.nan], ROOFLINE),
+    ],
+    "profiling.measure_latency": [
+        lambda: profiling.measure_latency(linear(), X, warmup=-1),
+        lambda: profiling.measure_latency(linear(), X, iterations=0),
+        lambda: profiling.measure_latency(linear(), X, iterations=0.5),
+        lambda: profiling.measure_latency(linear(), ROW),
+    ],
+    "profiling.measure_memory": [
+        lambda: profiling.measure_memory(linear(), ROW),
+        lambda: profiling.measure_memory(linear(), TEXT),
     ],
     "profiling.measure_roofline": [
         lambda: profiling.measure_roofline(working_sets=()),
@@ -137,6 +167,10 @@ WRONG = {
         lambda: profiling.measure_roofline((1024,), product_sizes=(0.5,)),
     ],
     "profiling.named_layers": [lambda: profiling.named_layers("model")],
+    "profiling.own_times_ms": [
+        lambda: profiling.own_times_ms("model", X),
+        lambda: profiling.own_times_ms(linear(), ROW),
+    ],
     "profiling.plot_roofline": [lambda: profiling.plot_roofline("roofline")],
     "profiling.quick_profile": [
         lambda: profiling.quick_profile(linear(), np.ones((2, 3))),
@@ -144,7 +178,16 @@ WRONG = {
         lambda: profiling.quick_profile(linear(), NAN),
     ],
     "profiling.register_flops": [lambda: profiling.register_flops(int, lambda *a: 0)],
+    "profiling.step_latencies_ms": [
+        lambda: profiling.step_latencies_ms(linear(), ROW, 1),
+        lambda: profiling.step_latencies_ms(linear(), TEXT, 1),
+    ],
     "profiling.traced_peak": [lambda: profiling.traced_peak("no function")],
+    "profiling.work_by_call": [
+        lambda: profiling.work_by_call("model", X),
+        lambda: profiling.work_by_call(linear(), ROW),
+        lambda: profiling.work_by_call(WithoutRule(), X),
+    ],
     "profiling.wrapped_forward": [
         lambda: profiling.wrapped_forward("model", lambda *a: None).__enter__()
     ],
@@ -264,6 +307,10 @@ WRONG = {
         lambda: quantization.quantize_model(mlp(), bits=1),
         lambda: quantization.quantize_model(mlp(), activations="static", calibration_data=NAN),
     ],
+    "quantization.signal_to_noise_db": [
+        lambda: quantization.signal_to_noise_db(X, ROW),
+        lambda: quantization.signal_to_noise_db(X, X[:1]),
+    ],
     "quantization.unpack_codes": [
         lambda: quantization.unpack_codes(X, 8, 2),
         lambda: quantization.unpack_codes(np.zeros(3, np.uint8), 8, 2),
@@ -295,7 +342,10 @@ WRONG = {
         lambda: compression.SparseLinear(linear())(ROW),
         lambda: compression.SparseLinear(linear(broken=True)),
     ],
-    "compression.apply_steps": [lambda: compression.apply_steps("model", [])],
+    "compression.apply_steps": [
+        lambda: compression.apply_steps("model", []),
+        lambda: compression.apply_steps(activations.ReLU(), []),
+    ],
     "compression.compress_model": [
         lambda: compression.compress_model("model", {"quantize": 8}),
         lambda: compression.compress_model(mlp(), {}),
@@ -322,8 +372,9 @@ WRONG = {
     ],
     "compression.hidden_pairs": [lambda: compression.hidden_pairs("module")],
     "compression.kept_units": [
-        lambda: compression.kept_units([1.0, 2.0], 1.0),
-        lambda: compression.kept_units([1.0, 2.0], np.nan),
+        lambda: compression.kept_units(ROW, np.nan),
+        lambda: compression.kept_units(ROW, 1.0),
+        lambda: compression.kept_units(ROW, -0.5),
     ],
     "compression.low_rank_approximate": [
         lambda: compression.low_rank_approximate(NAN, 0.5),
@@ -402,6 +453,11 @@ WRONG = {
         lambda: memoization.Memoized(np.negative, 0),
     ],
     "memoization.content_key": [lambda: memoization.content_key(object())],
+    "memoization.cached_attention": [
+        lambda: cached(memoization.KVCache(1, 8, 1, 2, 2)),
+        lambda: cached(memoization.KVCache(2, 2, 1, 2, 2)),
+        lambda: cached(memoization.KVCache(2, 8, 1, 2, 2), layer=1),
+    ],
     "memoization.count_attention_scores": [
         lambda: memoization.count_attention_scores(0, 1, True),
         lambda: memoization.count_attention_scores(1, 1.5, True),
@@ -412,6 +468,14 @@ WRONG = {
         lambda: memoization.create_kv_cache(linear()),
     ],
     "memoization.disable_kv_cache": [lambda: memoization.disable_kv_cache("model")],
+    "memoization.decode_step": [
+        lambda: memoization.decode_step(
+            gpt(), np.zeros((1, 9), int), memoization.KVCache(1, 9, 1, 2, 2)
+        ),
+        lambda: memoization.decode_step(
+            gpt(), np.zeros((2, 1), int), memoization.KVCache(1, 8, 1, 2, 2)
+        ),
+    ],
     "memoization.enable_kv_cache": [
         lambda: memoization.enable_kv_cache(gpt(), 0),
         lambda: memoization.enable_kv_cache(gpt(), 1, 9),
@@ -476,6 +540,11 @@ WRONG = {
         lambda: acceleration.output_size(2.0, 1),
     ],
     "acceleration.record_operations": [lambda: acceleration.record_operations(np.negative, [1.0])],
+    "acceleration.tiled_bytes": [
+        lambda: acceleration.tiled_bytes(4, 4, 4, 0),
+        lambda: acceleration.tiled_bytes(0, 4, 4, 1),
+        lambda: acceleration.tiled_bytes(4, 4, 0.5, 1),
+    ],
     # benchmarking
     "benchmarking.Benchmark": [
         lambda: bench.Benchmark({}, [(X, [0, 1])]),
@@ -532,6 +601,10 @@ WRONG = {
     "benchmarking.highest_server_rate": [
         lambda: bench.highest_server_rate(np.sum, [], 1.0),
         lambda: bench.highest_server_rate(np.sum, [1], np.nan),
+    ],
+    "benchmarking.lost_and_won": [
+        lambda: bench.lost_and_won(X, X),
+        lambda: bench.lost_and_won([True], [True, False]),
     ],
     "benchmarking.mann_whitney": [
         lambda: bench.mann_whitney(NAN_ROW, ROW),
@@ -836,6 +909,22 @@ MADE = "made by the library from what it has checked"
 COUNTS = "arithmetic on counts, which layers have checked when they were made"
 NOTHING = "takes nothing"
 ANY_MODEL = "benchmarks measure any object that has forward()"
+ANY_FUNCTION = "runs any function; what is none fails at the call"
+# Inner functions that chapters teach without checks, and who looks at what they are given.
+LOOKED_AT_BY = {
+    "profiling.copy_rate": "profiling.measure_roofline",
+    "profiling.count_parameters": "profiling.Profiler",
+    "profiling.linear_work": "profiling.work_by_call",
+    "profiling.own_parameters": "profiling.work_by_call",
+    "profiling.product_rate": "profiling.measure_roofline",
+    "profiling.weight_spread": "profiling.analyze_weight_distribution",
+    "compression.csr_product_by_rows": "compression.csr_product",
+    "compression.remove_neurons": "compression.remove_units",
+    "memoization.attend": "memoization.cached_attention",
+    "memoization.causal_mask": "memoization.cached_attention",
+    "benchmarking.ask_in_turn": "benchmarking.single_stream",
+    "benchmarking.serve": "benchmarking.server",
+}
 NOTHING_TO_REFUSE = {
     "profiling.LayerCall": MADE,
     "profiling.LayerMemory": MADE,
@@ -843,7 +932,9 @@ NOTHING_TO_REFUSE = {
     "profiling.TracedMemory": MADE,
     "profiling.Work": MADE,
     "profiling.attention_product_flops": COUNTS,
+    "profiling.best_seconds": ANY_FUNCTION,
     "profiling.conv2d_flops": COUNTS,
+    "profiling.heads_work": COUNTS,
     "profiling.layer_norm_flops": COUNTS,
     "profiling.linear_flops": COUNTS,
     "profiling.softmax_flops": COUNTS,
@@ -864,6 +955,7 @@ NOTHING_TO_REFUSE = {
     "acceleration.blas_thread_count": NOTHING,
     "acceleration.bytes_moved": "adds up what record_operations gives",
     "acceleration.least_bytes": "adds up the bytes of arrays of any kind",
+    "acceleration.peak_bytes": ANY_FUNCTION,
     "benchmarking.LatencyComparison": MADE,
     "benchmarking.OutlierReport": MADE,
     "benchmarking.RatioInterval": MADE,
@@ -878,7 +970,7 @@ NOTHING_TO_REFUSE = {
     "init.default_generator": NOTHING,
     "normalization.standardize": "an array in, an array out, inside LayerNorm",
     "tensor.wrap": "the way around the checks, for results of operations",
-}
+} | {name: f"an inner function, {caller} looks first" for name, caller in LOOKED_AT_BY.items()}
 
 
 def public_names():
@@ -902,6 +994,10 @@ def test_every_public_name_says_what_it_refuses(name):
 
 def test_the_tables_name_nothing_that_is_gone():
     assert set(WRONG) | set(NOTHING_TO_REFUSE) == set(public_names())
+
+
+def test_who_looks_for_an_inner_function_refuses():
+    assert set(LOOKED_AT_BY.values()) <= set(WRONG)
 
 
 @pytest.mark.parametrize(
