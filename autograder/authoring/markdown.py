@@ -29,15 +29,33 @@ class MarkdownError(ValueError):
 
 def lowering(bibliography: Path, chapter_text: str) -> Callable[[str], str]:
     """Return the function that lowers a chapter's prose, with the BibTeX entries it cites."""
+    known = _cited(bibliography, chapter_text)
+    return lambda text: lower(text, known)
+
+
+def listing(bibliography: Path, page_text: str) -> Callable[[str], str]:
+    """Return the function that writes a page's references where its text asks for them.
+
+    The page keeps all other directives. Sphinx would take a work that two pages cite for a
+    duplicate if each had a bibliography of its own; its one bibliography is a page by itself.
+    """
+    known = _cited(bibliography, page_text)
+
+    def listed(match: re.Match[str]) -> str:
+        return _references(known) if match["name"] == "bibliography" else match[0]
+
+    return lambda text: FENCE.sub(listed, text)
+
+
+def _cited(bibliography: Path, page_text: str) -> dict[str, Entry]:
     entries = parse_file(str(bibliography)).entries if bibliography.is_file() else {}
     cited = {
         key.strip()
-        for match in ROLE.finditer(chapter_text)
+        for match in ROLE.finditer(page_text)
         if match["name"].startswith("cite")
         for key in match["text"].split(",")
     }
-    known = {key: entry for key, entry in entries.items() if key in cited}
-    return lambda text: lower(text, known)
+    return {key: entry for key, entry in entries.items() if key in cited}
 
 
 def lower(text: str, entries: dict[str, Entry] | None = None) -> str:

@@ -1,11 +1,14 @@
 """The pages that readers see: a chapter in the student's view, and lessons whose code has run."""
 
+from collections.abc import Callable
+
 import jupytext
 import nbformat
 from nbformat.notebooknode import NotebookNode
 
 from autograder.authoring.chapter import Code, Prose, front_matter, parse_cells, parse_chapter
 from autograder.authoring.launch import launch_links
+from autograder.authoring.markdown import listing
 from autograder.authoring.notebook import (
     KERNELSPEC,
     given_cell,
@@ -38,7 +41,7 @@ def chapter_page(course: Course, text: str) -> NotebookNode:
     file = course.chapters / f"{front_matter(text)['chapter']}.md"
     chapter = parse_chapter(text, file)
     # Hidden tests would only take time here, and their helpers hide names of the page's cells.
-    source = without_hidden_tests(source_notebook(chapter, lambda prose: prose))
+    source = without_hidden_tests(source_notebook(chapter, _references(course, text)))
     library = write_student_library(course, chapter.name)
     page = student_view(executed(course, chapter.name, source, library))
     title, _, rest = page.cells[0].source.partition("\n")
@@ -54,16 +57,21 @@ def lesson_page(course: Course, text: str) -> NotebookNode:
     """
     name = front_matter(text)["lesson"]
     library = write_student_library(course, course.chapter_names()[0])
+    prose = _references(course, text)
     cells = []
     for cell in parse_cells(jupytext.reads(text, fmt="md:myst").cells, course.root / f"{name}.md"):
         if isinstance(cell, Prose):
-            cells.append(nbformat.v4.new_markdown_cell(cell.text))
+            cells.append(nbformat.v4.new_markdown_cell(prose(cell.text)))
         elif isinstance(cell, Code):
             cells.append(given_cell(cell))
         else:
             raise CourseError(f"{name}.md, {cell.where}: a lesson has no tasks; write a chapter")
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNELSPEC})
     return executed(course, name, notebook, library)
+
+
+def _references(course: Course, text: str) -> Callable[[str], str]:
+    return listing(course.root / "book" / "references.bib", text)
 
 
 def _where_to_work(course: Course, chapter: str) -> str:

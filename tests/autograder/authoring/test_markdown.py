@@ -3,7 +3,7 @@
 import pytest
 from pybtex.database import parse_string
 
-from autograder.authoring.markdown import MarkdownError, lower, lowering
+from autograder.authoring.markdown import MarkdownError, listing, lower, lowering
 
 BIB = parse_string(
     """
@@ -58,6 +58,13 @@ def test_a_bibliography_lists_what_was_cited(tmp_path):
     )
     text = "{cite:p}`b`\n\n```{bibliography}\n```"
     assert lowering(file, text)("```{bibliography}\n```") == "- Bee, 1. *Bees*. "
+
+
+def test_a_page_keeps_all_directives_but_the_bibliography(tmp_path):
+    file = tmp_path / "references.bib"
+    file.write_text("@book{b, author={Ann Bee}, title={Bees}, year={1}}", encoding="utf-8")
+    text = "{cite:p}`b`\n\n```{note}\nA word.\n```\n\n```{bibliography}\n```"
+    assert listing(file, text)(text) == text.replace("```{bibliography}\n```", "- Bee, 1. *Bees*. ")
 
 
 @pytest.mark.parametrize(
