@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 from collections.abc import Callable
@@ -15,15 +16,19 @@ from tito.errors import TitoError
 
 if TYPE_CHECKING:
     from tito.course import Chapter, Course
+    from tito.notebook import Notebook
+    from tito.running import Run
     from tito.state import State
 
-EPILOG_COMPLETION = """Completion of names with the tab key, for bash (also zsh, fish):
+EPILOG_COMPLETION = """\b
+Completion of names with the tab key, for bash (also zsh, fish):
 eval "$(_TITO_COMPLETE=bash_source tito)"
 """
 
 
 def main() -> None:
     """Run the command; exit 0 on success, 1 when the work failed, 2 when it was used wrongly."""
+    _show_what_the_terminal_cannot()
     try:
         cli(prog_name="tito", standalone_mode=False)
     except click.exceptions.Exit as left:
@@ -37,10 +42,27 @@ def main() -> None:
     except TitoError as error:
         click.echo(f"tito: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        click.echo(
+            f"tito: the package {package} is missing; "
+            f"'python -m pip install {package}' gets it, and 'tito doctor' looks for more",
+            err=True,
+        )
+        sys.exit(1)
     except OSError as error:
         where = f" {error.filename}" if error.filename else ""
-        click.echo(f"tito: cannot use{where}: {error.strerror or error}", err=True)
+        click.echo(
+            f"tito: cannot use{where}: {error.strerror or error}; see 'tito doctor'", err=True
+        )
         sys.exit(1)
+
+
+def _show_what_the_terminal_cannot() -> None:
+    """Write letters that the terminal's encoding lacks as escapes, and do not fail on a path."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -141,11 +163,14 @@ def test(
     from tito.watching import on_each_save
 
     wanted = course.chapter(chapter)
-    if watch and (as_json or reference):
-        raise click.UsageError("--watch goes with neither --json nor --reference")
+    if watch and reference:
+        raise click.UsageError("--watch does not go with --reference")
 
     def once() -> bool:
-        return _test(wanted, state, reference, everything, as_json)
+        run, _ = _test(wanted, state, reference, everything, as_json)
+        if as_json:
+            _print_json({"chapter": wanted.name, **run.to_dict()})
+        return run.passed
 
     if watch:
         on_each_save(wanted, state, once)
@@ -153,27 +178,30 @@ def test(
         sys.exit(1)
 
 
-def _test(chapter: Chapter, state: State, reference: bool, everything: bool, as_json: bool) -> bool:
+def _test(
+    chapter: Chapter, state: State, reference: bool, everything: bool, as_json: bool
+) -> tuple[Run, Notebook]:
+    """Run the tests, remember what came of them, and return that and the notebook they saw."""
     from tito import show
-    from tito.notebook import read_notebook
+    from tito.notebook import problems, read_notebook
     from tito.running import run_tests
-    from tito.state import save_state
+    from tito.state import change_state
     from tito.workspace import notebook_path
 
     released = read_notebook(chapter.notebook)
-    mine = released if reference else read_notebook(notebook_path(state, chapter))
+    path = chapter.notebook if reference else notebook_path(state, chapter)
+    saved, mine = show.saved(path), read_notebook(path)
     with show.progress(f"running chapter {chapter.number}", quiet=as_json) as progress:
         run = run_tests(
             chapter, mine, released, everything=everything, reference=reference, progress=progress
         )
     if not reference:
-        state.results[chapter.name] = {"earned": run.earned, "possible": run.possible}
-        save_state(state)
-    if as_json:
-        _print_json({"chapter": chapter.name, **run.to_dict()})
-    else:
-        show.run(chapter, run)
-    return run.passed
+        result = {"earned": run.earned, "possible": run.possible}
+        change_state(lambda now: now.results.update({chapter.name: result}))
+    if not as_json:
+        show.run(chapter, run, "" if reference else saved)
+        show.problems(problems(mine, released))
+    return run, mine
 
 
 @cli.group()
@@ -236,7 +264,7 @@ def module_start(course: Course, state: State, chapter: str, no_open: bool, as_j
         _print_json({"chapter": wanted.name, "notebook": str(path), "new": new})
         return
     click.echo(f"{'new' if new else 'yours'}: {path}")
-    if not no_open:
+    if not no_open and sys.stdout.isatty():
         open_notebook(path)
 
 
@@ -272,21 +300,26 @@ def module_complete(course: Course, state: State, chapter: str, as_json: bool) -
     from datetime import datetime
 
     from tito.export import export
-    from tito.notebook import read_notebook
-    from tito.state import MINE, save_state
-    from tito.workspace import notebook_path
+    from tito.state import MINE, change_state
 
     wanted = course.chapter(chapter)
-    if not _test(wanted, state, reference=False, everything=False, as_json=as_json):
+    run, mine = _test(wanted, state, reference=False, everything=False, as_json=as_json)
+    path = export(wanted, mine) if run.passed else None
+    if as_json:
+        exported = {"module": wanted.module, "exported": str(path) if path else None}
+        _print_json({"chapter": wanted.name, **run.to_dict(), **exported})
+    if path is None:
         raise TitoError(
             f"chapter {wanted.number} is not complete yet, and nothing was changed; "
             f"go on in the notebook, then 'tito test {wanted.number}'",
             1,
         )
-    path = export(wanted, read_notebook(notebook_path(state, wanted)))
-    state.uses[wanted.name] = MINE
-    state.completed[wanted.name] = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
-    save_state(state)
+
+    def complete(now: State) -> None:
+        now.uses[wanted.name] = MINE
+        now.completed[wanted.name] = f"{datetime.now():%Y-%m-%d %H:%M:%S}"
+
+    change_state(complete)
     if not as_json:
         click.echo(
             f"complete: 'import {wanted.module}' now gives your code, from {path}\n"
@@ -314,13 +347,23 @@ def module_reset(
     """
     from tito.workspace import reset
 
-    path, kept, carried = reset(state, course.chapter(chapter), keep_answers)
+    done = reset(state, course.chapter(chapter), keep_answers)
     if as_json:
-        _print_json({"notebook": str(path), "backup": str(kept), "carried": carried})
+        _print_json(
+            {
+                "notebook": str(done.notebook),
+                "backup": str(done.backup),
+                "carried": done.carried,
+                "left": done.left,
+            }
+        )
         return
-    click.echo(f"fresh: {path}\nyours is kept as {kept}")
+    click.echo(f"fresh: {done.notebook}\nyours is kept as {done.backup}")
     if keep_answers:
-        click.echo(f"carried over: {', '.join(carried) or 'nothing, there was no work in it'}")
+        carried = ", ".join(done.carried) or "nothing, there was no work in it"
+        click.echo(f"carried over: {carried}")
+    if done.left:
+        click.echo(f"only in the kept one, since there is no place: {', '.join(done.left)}")
 
 
 @command(cli)
@@ -335,10 +378,10 @@ def use(course: Course, state: State, whose: str, chapter: str | None, as_json: 
     tito use mine
     """
     from tito.export import mine_path
-    from tito.state import save_state
+    from tito.state import change_state
 
     if chapter is None:
-        chosen = [course.chapter(name) for name in state.completed]
+        chosen = [one for one in course.chapters if one.name in state.completed]
     else:
         chosen = [course.chapter(chapter)]
     for one in chosen:
@@ -347,8 +390,8 @@ def use(course: Course, state: State, whose: str, chapter: str | None, as_json: 
                 f"there is no code of yours for chapter {one.number} yet; "
                 f"'tito module complete {one.number}' exports it"
             )
-        state.uses[one.name] = whose
-    save_state(state)
+    if chosen:
+        state = change_state(lambda now: now.uses.update({one.name: whose for one in chosen}))
     if as_json:
         _print_json(state.uses)
     elif not chosen:
@@ -373,11 +416,12 @@ def submit(
     """
     from tito import show
     from tito.notebook import read_notebook
-    from tito.submitting import check, hand_in_by_exchange, pack
+    from tito.submitting import check, hand_in_by_exchange, hand_in_folder, pack
     from tito.workspace import notebook_path
 
     wanted = course.chapter(chapter)
     path = notebook_path(state, wanted)
+    packed = path.read_bytes()  # what is looked at is what is handed in, also if it is saved now
     with show.progress(f"running all of chapter {wanted.number}", quiet=as_json) as progress:
         found = check(wanted, read_notebook(path), progress)
     if not as_json:
@@ -391,9 +435,10 @@ def submit(
             1,
         )
     if exchange:
-        said = hand_in_by_exchange(wanted, path)
+        with show.progress("handing in by nbgrader", quiet=as_json):
+            said = hand_in_by_exchange(wanted, path)
     else:
-        said = str(pack(wanted, path, path.parent.parent / "handed_in"))
+        said = str(pack(wanted, packed, hand_in_folder(wanted, path)))
     if as_json:
         _print_json({"problems": found.problems, "handed_in": said, **found.run.to_dict()})
     else:

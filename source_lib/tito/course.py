@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tito.errors import TitoError
+from tito.files import current_folder
 
 MANIFEST = "course.json"
 
@@ -61,7 +63,7 @@ class Course:
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))["chapters"]
             return [_chapter(self.folder, entry) for entry in entries]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise TitoError(
                 f"{path} cannot be read ({error}); install the course's wheel again", 1
             ) from error
@@ -89,14 +91,7 @@ def find_course() -> Course:
 
     Raises TitoError when there is none: `tito` was installed without it.
     """
-    places = [Path(__file__).parent / "released"]
-    if os.environ.get("TITO_COURSE"):
-        places = [Path(os.environ["TITO_COURSE"])]
-    else:
-        here = Path.cwd()
-        for folder in (here, *here.parents):
-            places += sorted((folder / "build" / "release").glob("[0-9]*"), reverse=True)
-    for place in places:
+    for place in _places():
         if (place / MANIFEST).is_file():
             return Course(place)
     raise TitoError(
@@ -106,18 +101,29 @@ def find_course() -> Course:
     )
 
 
+def _places() -> Iterator[Path]:
+    """Yield where a released course may be, each only when it is not in the one before."""
+    if os.environ.get("TITO_COURSE"):
+        yield Path(os.environ["TITO_COURSE"])
+        return
+    yield Path(__file__).parent / "released"
+    here = current_folder()
+    for folder in (here, *here.parents):
+        yield from sorted((folder / "build" / "release").glob("[0-9]*"), reverse=True)
+
+
 def _chapter(folder: Path, entry: dict[str, Any]) -> Chapter:
     low, high = entry["minutes"]
     return Chapter(
-        name=entry["name"],
-        number=entry["number"],
-        title=entry["title"],
-        module=entry["module"],
+        name=str(entry["name"]),
+        number=int(entry["number"]),
+        title=str(entry["title"]),
+        module=str(entry["module"]),
         minutes=(low, high),
-        tests=entry["tests"],
-        tasks=entry["tasks"],
+        tests={test: float(points) for test, points in entry["tests"].items()},
+        tasks={task: list(names) for task, names in entry["tasks"].items()},
         needed=tuple(entry["needed"]),
-        manual_points=entry["manual_points"],
-        released=entry["released"],
+        manual_points=float(entry["manual_points"]),
+        released=bool(entry["released"]),
         notebook=folder / f"{entry['name']}.ipynb",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,11 @@ from tito.course import find_course
 from tito.errors import TitoError
 from tito.state import State, home
 
-REQUIRED = ("numpy", "matplotlib", "jsonschema", "threadpoolctl", "ipykernel", "nbclient")
+WHEEL = "tinytorch-course-student"
+REQUIRED = (
+    "numpy", "matplotlib", "jsonschema", "threadpoolctl", "ipykernel", "nbclient", "click", "rich",
+)  # fmt: skip
+PIP = "python -m pip install"
 EDITORS = ("jupyterlab", "notebook")
 FASTER = {"numba": "compiled loops", "scipy": "compiled sparse products"}
 OLDEST = (3, 11)
@@ -46,7 +51,7 @@ def examine(state: State) -> list[Finding]:
     findings.append(
         Finding("an editor", "ok", ", ".join(editors))
         if editors
-        else Finding("an editor", "missing", "none", "pip install jupyterlab")
+        else Finding("an editor", "missing", "none", f"{PIP} jupyterlab")
     )
     findings += [_package(name, "optional", gain) for name, gain in FASTER.items()]
     findings += [_library(), _course(), _folder(state), _writable(home())]
@@ -55,38 +60,57 @@ def examine(state: State) -> list[Finding]:
 
 def _package(name: str, otherwise: str, gain: str = "") -> Finding:
     try:
-        return Finding(name, "ok", importlib.metadata.version(name))
+        version = importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
-        found = f"not there; it would bring {gain}" if gain else "not there"
-        return Finding(name, otherwise, found, f"pip install {name}")
+        return Finding(name, otherwise, f"it would bring {gain}" if gain else "", f"{PIP} {name}")
+    oldest = _oldest().get(name, "0")
+    if _numbers(version) < _numbers(oldest):
+        return Finding(name, "missing", f"{version}, too old", f'{PIP} "{name}>={oldest}"')
+    return Finding(name, "ok", version)
+
+
+def _oldest() -> dict[str, str]:
+    """Return the oldest version of each package that the wheel asks for."""
+    try:
+        wanted = importlib.metadata.requires(WHEEL) or []
+    except importlib.metadata.PackageNotFoundError:
+        return {}
+    matches = [re.match(r"([\w.-]+)>=([\d.]+)", one) for one in wanted]
+    return {match[1]: match[2] for match in matches if match}
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", version)[:3]]
 
 
 def _library() -> Finding:
     spec = importlib.util.find_spec("tinytorch")
     if spec is None or spec.origin is None:
-        return Finding(
-            "tinytorch", "missing", "not there", "pip install the wheel from the course's site"
-        )
+        return Finding("tinytorch", "missing", "", f"{PIP} the wheel from the course's site")
     return Finding("tinytorch", "ok", str(Path(spec.origin).parent))
 
 
 def _course() -> Finding:
     try:
-        released = [c.number for c in find_course().chapters if c.released]
+        released = [str(c.number) for c in find_course().chapters if c.released]
     except TitoError as error:
-        return Finding("the course", "missing", str(error), "pip install the course's wheel")
-    return Finding("the course", "ok", f"chapters {released[0]} to {released[-1]} are released")
+        return Finding("the course", "missing", str(error), f"{PIP} the course's wheel")
+    try:
+        version = f", version {importlib.metadata.version(WHEEL)}"
+    except importlib.metadata.PackageNotFoundError:
+        version = ""
+    return Finding("the course", "ok", f"released: {', '.join(released)}{version}")
 
 
 def _folder(state: State) -> Finding:
     if state.workspace is None:
-        return Finding("your notebooks", "optional", "none yet", "tito module start")
+        return Finding("your notebooks", "optional", "none yet", "tito module start N")
     if not Path(state.workspace).is_dir():
         return Finding(
             "your notebooks",
             "missing",
             f"{state.workspace} is gone",
-            "go to where your notebooks are now and type: tito module start",
+            "go to where your notebooks are now and type: tito module start N",
         )
     return Finding("your notebooks", "ok", state.workspace)
 

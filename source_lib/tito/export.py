@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 from tito.course import Chapter
 from tito.errors import TitoError
+from tito.files import write_whole
 from tito.notebook import Notebook, grade_id_of, is_own, is_task
-from tito.state import home, write_whole
+from tito.overlay import CHAPTER
+from tito.state import backup, home
 
 HEADER = '''"""Chapter {number}, {short}, as you wrote it; 'tito module complete' made this file."""
 
 '''
+FUTURE = "from __future__ import annotations"
+IMPORT_SECONDS = 60
 DEFINITIONS = (
     ast.FunctionDef,
     ast.AsyncFunctionDef,
@@ -30,12 +38,23 @@ def mine_path(name: str) -> Path:
 
 
 def export(chapter: Chapter, mine: Notebook) -> Path:
-    """Write the student's module of a chapter and return its path.
+    """Write the student's module of a chapter and return its path; the one before is kept.
 
     It holds the given imports and helpers, the tasks' cells, and of cells that the student added
     the imports, functions, classes and constants: what only prints or plots stays behind.
-    Raises TitoError when a cell is no Python.
+    Raises TitoError when that is no Python or cannot be imported; then nothing is changed.
     """
+    text = module_text(chapter, mine)
+    _demand_import(chapter, text)
+    path = mine_path(chapter.name)
+    if path.is_file() and path.read_bytes() != text.encode():
+        backup(path)
+    write_whole(path, text)
+    return path
+
+
+def module_text(chapter: Chapter, mine: Notebook) -> str:
+    """Return the student's module of a chapter; raises TitoError when it is no Python."""
     parts = []
     for cell in mine.cells:
         name = grade_id_of(cell)
@@ -43,29 +62,76 @@ def export(chapter: Chapter, mine: Notebook) -> Path:
             is_task(cell) or is_own(cell) or name in chapter.needed
         ):
             continue
-        kept = cell["source"] if is_task(cell) else definitions(cell["source"], str(name))
+        source = without_magics(cell["source"])
+        kept = source if is_task(cell) else definitions(source, str(name or "of your own"))
         if kept.strip():
             parts.append(kept.strip("\n"))
-    text = HEADER.format(number=chapter.number, short=chapter.short) + "\n\n\n".join(parts) + "\n"
+    text = "\n\n\n".join(parts) + "\n"
+    if FUTURE in text.split("\n"):  # Python wants it before all the rest
+        text = f"{FUTURE}\n\n" + text.replace(f"{FUTURE}\n", "")
+    text = HEADER.format(number=chapter.number, short=chapter.short) + text
     try:
         compile(text, f"{chapter.name}.py", "exec")
-    except SyntaxError as error:
-        raise TitoError(f"your notebook is no Python yet: {error}", 1) from error
-    path = mine_path(chapter.name)
-    write_whole(path, text)
-    return path
+    except (SyntaxError, ValueError) as error:
+        line = (getattr(error, "text", "") or "").strip()
+        raise TitoError(
+            f"your notebook is no Python without its magics: {getattr(error, 'msg', error)}, at "
+            f"{line!r}; repair it, then 'tito module complete {chapter.number}'",
+            1,
+        ) from error
+    return text
+
+
+def _demand_import(chapter: Chapter, text: str) -> None:
+    """Raise TitoError unless the module can be imported: cells that it lacks may be needed."""
+    with tempfile.TemporaryDirectory(prefix="tito-", ignore_cleanup_errors=True) as scratch:
+        path = Path(scratch) / f"{chapter.name}.py"
+        path.write_text(text, encoding="utf-8", newline="\n")
+        code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='tinytorch_mine')"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", code, str(path)],
+                cwd=scratch,
+                env=os.environ | {CHAPTER: chapter.name, "MPLBACKEND": "Agg"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                timeout=IMPORT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            problem = f"it takes over {IMPORT_SECONDS} s"
+        else:
+            said = done.stderr.decode("utf-8", "replace").strip().split("\n")[-1]
+            problem = (said or "it ends Python") if done.returncode else ""
+    if problem:
+        raise TitoError(
+            f"your code cannot be imported outside the notebook ({problem}); put what it needs "
+            f"into the cell that uses it, then 'tito module complete {chapter.number}'",
+            1,
+        )
+
+
+def without_magics(source: str) -> str:
+    """Return a cell's code with empty lines for magics and shell lines, which are IPython's."""
+    try:
+        ast.parse(source)
+        return source  # a line of a longer text or formula may begin like a magic
+    except SyntaxError:
+        lines = source.split("\n")
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
 
 
 def definitions(source: str, where: str) -> str:
     """Return the imports, functions, classes and constants of a cell, and nothing that acts."""
-    lines = source.split("\n")
-    # Magics and shell lines are IPython's, no Python.
-    text = "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
+    text = without_magics(source)
     try:
         nodes = ast.parse(text).body
     except SyntaxError as error:
         raise TitoError(
-            f"the cell {where!r} is no Python: {error.msg}, line {error.lineno}"
+            f"the cell {where!r} is no Python: {error.msg}, line {error.lineno}; "
+            "repair it, then type this again",
+            1,
         ) from error
     kept = []
     for node in nodes:

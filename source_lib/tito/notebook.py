@@ -41,7 +41,7 @@ def read_notebook(path: Path) -> Notebook:
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         found = "is empty" if path.stat().st_size == 0 else f"is no notebook ({error})"
         raise TitoError(
             f"{path} {found}; save it again in JupyterLab, or take the last backup from "
@@ -56,8 +56,9 @@ def read_notebook(path: Path) -> Notebook:
             "and save it again"
         )
     for cell in cells:
-        if isinstance(cell["source"], list):
-            cell["source"] = "".join(cell["source"])
+        source = cell["source"]
+        source = "".join(source) if isinstance(source, list) else source
+        cell["source"] = source.replace("\r\n", "\n")  # as some editors on Windows write them
     return Notebook(content)
 
 
@@ -111,28 +112,46 @@ def merged(fresh: Notebook, mine: Notebook) -> tuple[Notebook, list[str]]:
             cell["source"] = old["source"]
             carried.append(str(grade_id))
     known = {cell["source"] for cell in fresh.cells}
-    for anchor, added in _added(mine, known):
-        place = next((i for i, c in enumerate(result.cells) if grade_id_of(c) == anchor), None)
-        if place is None:
-            continue
-        question = is_question(result.cells[place])
+    for anchor, added in _added(mine, fresh, known):
+        place = next((i for i, c in enumerate(result.cells) if grade_id_of(c) == anchor), -1)
+        question = place >= 0 and is_question(result.cells[place])
         if question or added[0]["cell_type"] == "code":
             end = place + 1
             if question and end < len(result.cells) and grade_id_of(result.cells[end]) is None:
                 end += 1  # the line that stands where the answer goes
             result.cells[place + 1 : end] = added
-            carried.append(f"{len(added)} of your own after {anchor}")
+            where = f"after {anchor}" if anchor else "at the top"
+            carried.append(f"{len(added)} of your own {where}")
     return result, carried
 
 
-def _added(mine: Notebook, known: set[str]) -> list[tuple[str, list[Cell]]]:
-    """Return the runs of cells that the student added, with the id of the cell before each."""
-    runs: list[tuple[str, list[Cell]]] = []
-    anchor = None
+def left_behind(fresh: Notebook, mine: Notebook) -> list[str]:
+    """Return the ids of cells with the student's work that the fresh notebook has no place for.
+
+    They are of another release, or second copies, as an editor makes when it splits a cell.
+    """
+    seen: set[str] = set()
+    found = []
     for cell in mine.cells:
-        if grade_id_of(cell):
-            anchor = grade_id_of(cell)
-        elif anchor and cell["source"] not in known:
+        name = grade_id_of(cell)
+        if name and _nbgrader(cell).get("solution") and (name in seen or not fresh.cell(name)):
+            found.append(name)
+        seen.add(name or "")
+    return found
+
+
+def _added(mine: Notebook, fresh: Notebook, known: set[str]) -> list[tuple[str, list[Cell]]]:
+    """Return the runs of cells that the student added, with the id of the fresh cell before each.
+
+    The id is empty for what stands before all of them.
+    """
+    runs: list[tuple[str, list[Cell]]] = []
+    anchor = ""
+    for cell in mine.cells:
+        name = grade_id_of(cell)
+        if name:
+            anchor = name if fresh.cell(name) else anchor
+        elif cell["source"] not in known:
             if not runs or runs[-1][0] != anchor:
                 runs.append((anchor, []))
             if cell["cell_type"] == "code" or is_question(mine.cell(anchor)):

@@ -17,10 +17,21 @@ def open_notebook(path: Path) -> None:
     """
     for module, command in (("jupyterlab", "lab"), ("notebook", "notebook")):
         if importlib.util.find_spec(module):
-            subprocess.run([sys.executable, "-m", "jupyter", command, str(path)], check=False)
+            _run([sys.executable, "-m", "jupyter", command, str(path)])
             return
     raise TitoError(
-        "no editor for notebooks is installed; 'pip install jupyterlab' gets one, "
+        "no editor for notebooks is installed; 'python -m pip install jupyterlab' gets one, "
         "or open the file in the editor you have",
         1,
     )
+
+
+def _run(command: list[str]) -> None:
+    """Run a program to its end; Ctrl+C is for it to answer, as Jupyter does with a question."""
+    with subprocess.Popen(command) as program:
+        while True:
+            try:
+                program.wait()
+                return
+            except KeyboardInterrupt:
+                continue

@@ -1,20 +1,22 @@
 """Whose code `import tinytorch` gives: the student's, chapter by chapter, over the reference.
 
 The wheel puts one line beside the installed packages that calls `install` when an interpreter
-starts, so it has to be quick: it imports nothing but what Python has loaded already, and does
-nothing at all until a module of `tinytorch` that a chapter teaches is imported.
+starts, so it has to be quick: it imports nothing but what Python has loaded already (importlib.util
+alone would cost as much as all of the start), and does nothing at all until a module of
+`tinytorch` that a chapter teaches is imported.
 """
 
 from __future__ import annotations
 
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import os
 import sys
-from collections.abc import Sequence
-from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False  # typing's own takes longer to import than this module
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+    from typing import Any
 
 # A kernel that runs a notebook has these in its environment: the chapter that is worked on, and
 # whether the course's own solution is what is tested.
@@ -27,7 +29,7 @@ def install() -> None:
         sys.meta_path.insert(0, Finder())
 
 
-class Finder(importlib.abc.MetaPathFinder):
+class Finder:
     """Finds the modules that a chapter teaches where the student has chosen their own code."""
 
     def __init__(self) -> None:
@@ -35,19 +37,27 @@ class Finder(importlib.abc.MetaPathFinder):
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    ) -> ModuleSpec | None:
         if not fullname.startswith("tinytorch."):
             return None
+        try:
+            return self._found(fullname, path)
+        except Exception:  # noqa: BLE001 - an import never fails since tito's own files are damaged
+            return None
+
+    def _found(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
+        from importlib.util import spec_from_loader
+
         chapter = self._taught_modules().get(fullname)
         if chapter is None:
             return None
         current = os.environ.get(CHAPTER)
         if current and (chapter > current or (chapter == current and not _only_reference())):
-            return importlib.util.spec_from_loader(fullname, Withheld(fullname, chapter))
+            return spec_from_loader(fullname, Withheld(fullname, chapter))  # type: ignore[arg-type]
         original = self._original(fullname, path)
         if original is None or original.loader is None or not _uses_mine(chapter):
             return original
-        original.loader = Mine(original.loader, chapter)
+        original.loader = Mine(original.loader, chapter)  # type: ignore[assignment]
         return original
 
     def _taught_modules(self) -> dict[str, str]:
@@ -62,9 +72,7 @@ class Finder(importlib.abc.MetaPathFinder):
             self._taught = {chapter.module: chapter.name for chapter in chapters}
         return self._taught
 
-    def _original(
-        self, fullname: str, path: Sequence[str] | None
-    ) -> importlib.machinery.ModuleSpec | None:
+    def _original(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
         for finder in sys.meta_path:
             if finder is not self:
                 spec = finder.find_spec(fullname, path)
@@ -73,11 +81,14 @@ class Finder(importlib.abc.MetaPathFinder):
         return None
 
 
-class Withheld(importlib.abc.Loader):
+class Withheld:
     """Loads nothing: the module is what the chapter at hand, or a later one, asks for."""
 
     def __init__(self, fullname: str, chapter: str) -> None:
         self.fullname, self.chapter = fullname, chapter
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
 
     def exec_module(self, module: ModuleType) -> None:
         raise ImportError(
@@ -86,13 +97,13 @@ class Withheld(importlib.abc.Loader):
         )
 
 
-class Mine(importlib.abc.Loader):
+class Mine:
     """Loads the reference, then puts what the student wrote into its place."""
 
     def __init__(self, reference: Any, chapter: str) -> None:
         self.reference, self.chapter = reference, chapter
 
-    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         created: ModuleType | None = self.reference.create_module(spec)
         return created
 
@@ -123,19 +134,21 @@ class Mine(importlib.abc.Loader):
 
 
 def _student_module(chapter: str) -> ModuleType:
+    from importlib.util import module_from_spec, spec_from_file_location
+
     from tito.export import mine_path
 
     path = mine_path(chapter)
     name = f"tinytorch_mine_{chapter}"
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be imported")
-    module = importlib.util.module_from_spec(spec)
+    module = module_from_spec(spec)
     sys.modules[name] = module
     number = chapter.partition("_")[0]
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise ImportError(
             f"your chapter {number} cannot be imported ({type(error).__name__}: {error}); "

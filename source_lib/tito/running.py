@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import logging
-import os
 import re
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,7 +17,7 @@ from tito.errors import TitoError
 from tito.notebook import STUB, Cell, Notebook, grade_id_of, is_own, is_task, is_test
 from tito.overlay import CHAPTER, ONLY_REFERENCE
 
-CELL_SECONDS = 120
+GRADER_CELL_SECONDS = 40
 
 
 @dataclass(frozen=True)
@@ -36,10 +32,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of a notebook: its tests, the cells of the student's that failed, the time."""
+    """A run of a notebook: its tests, the cells of the student's that failed, the time.
+
+    `slow` has the seconds of cells that a grader would have stopped.
+    """
 
     results: list[Result]
     failures: dict[str, str] = field(default_factory=dict)
+    slow: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property
@@ -59,6 +59,15 @@ class Run:
 
 
 Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one cell: its problem in words, empty if there is none, and its time."""
+
+    cell: Cell
+    problem: str
+    seconds: float
 
 
 def run_tests(
@@ -84,7 +93,7 @@ def run_tests(
     start = time.monotonic()
     outcomes = _execute(chapter, cells, reference, progress)
     seconds = round(time.monotonic() - start, 1)
-    problems = {str(grade_id_of(cell)): outcome for cell, outcome in outcomes if is_test(cell)}
+    problems = {str(grade_id_of(one.cell)): one.problem for one in outcomes if is_test(one.cell)}
     written = {name: _is_unwritten(mine, name) for name in chapter.tasks}
     results = []
     for test, points in chapter.tests.items():
@@ -93,9 +102,14 @@ def run_tests(
             problem = "not written yet"
         results.append(Result(test, points, not problem, problem))
     failures = {
-        _label(cell): outcome for cell, outcome in outcomes if outcome and not is_test(cell)
+        _label(one.cell): one.problem for one in outcomes if one.problem and not is_test(one.cell)
     }
-    return Run(results, failures, seconds)
+    slow = {
+        _label(one.cell): round(one.seconds, 1)
+        for one in outcomes
+        if one.seconds > GRADER_CELL_SECONDS
+    }
+    return Run(results, failures, slow, seconds)
 
 
 def _chosen(chapter: Chapter, mine: Notebook, released: Notebook, everything: bool) -> list[Cell]:
@@ -149,55 +163,33 @@ def _with_reference(chapter: Chapter, cells: list[Cell]) -> list[Cell]:
 
 def _execute(
     chapter: Chapter, cells: list[Cell], reference: bool, progress: Progress
-) -> list[tuple[Cell, str]]:
-    """Run the cells in turn; return each that ran with its problem in words, empty if none."""
-    from nbclient import NotebookClient
+) -> list[Outcome]:
+    """Run the cells in turn; return what came of each that ran."""
     from nbclient.exceptions import DeadKernelError
-    from nbformat.v4 import new_code_cell, new_notebook
+    from nbformat.v4 import new_code_cell
 
-    notebook = new_notebook(cells=[new_code_cell(cell["source"]) for cell in cells])  # type: ignore[no-untyped-call]
-    outcomes: list[tuple[Cell, str]] = []
-    with tempfile.TemporaryDirectory(prefix="tito-") as scratch:
-        client = NotebookClient(
-            notebook,
-            km=_kernel_manager(),
-            timeout=CELL_SECONDS,
-            interrupt_on_timeout=True,
-            allow_errors=True,
-            resources={"metadata": {"path": scratch}},
-        )
-        client.owns_km = True  # so that it ends the kernel, too
-        client.log.setLevel(logging.CRITICAL)  # what it would say is in the results
-        environment = os.environ | {"MPLBACKEND": "Agg", CHAPTER: chapter.name}
-        if reference:
-            environment[ONLY_REFERENCE] = "1"
-        try:
-            with client.setup_kernel(env=environment, stderr=subprocess.DEVNULL):
-                for index, cell in enumerate(notebook.cells):
-                    progress(index, len(cells))
-                    client.execute_cell(cell, index)
-                    outcomes.append((cells[index], _problem(cell)))
-                progress(len(cells), len(cells))
-        except DeadKernelError:
-            where = cells[len(outcomes)] if len(outcomes) < len(cells) else cells[-1]
-            outcomes.append((where, "the kernel died"))
-        except RuntimeError as error:
-            raise TitoError(
-                f"no kernel could be started ({error}); see 'tito doctor'", 1
-            ) from error
+    from tito.kernel import kernel_for
+
+    environment = {"MPLBACKEND": "Agg", CHAPTER: chapter.name}
+    if reference:
+        environment[ONLY_REFERENCE] = "1"
+    fresh = [new_code_cell(cell["source"]) for cell in cells]  # type: ignore[no-untyped-call]
+    outcomes: list[Outcome] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="tito-", ignore_cleanup_errors=True) as scratch,
+        kernel_for(fresh, scratch, environment) as client,
+    ):
+        for index, cell in enumerate(fresh):
+            progress(index, len(fresh))
+            start = time.monotonic()
+            try:
+                client.execute_cell(cell, index)
+            except DeadKernelError:
+                outcomes.append(Outcome(cells[index], "the kernel died", 0.0))
+                break
+            outcomes.append(Outcome(cells[index], _problem(cell), time.monotonic() - start))
+        progress(len(fresh), len(fresh))
     return outcomes
-
-
-def _kernel_manager() -> Any:
-    """Return a manager of a kernel on this interpreter, whatever kernels are registered."""
-    from jupyter_client.manager import AsyncKernelManager
-
-    manager = AsyncKernelManager(kernel_name="python3")
-    spec = manager.kernel_spec
-    if spec is None:
-        raise TitoError("no Jupyter kernel is there; 'pip install ipykernel' gets one", 1)
-    spec.argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    return manager
 
 
 def _problem(cell: Any) -> str:
@@ -209,7 +201,9 @@ def _problem(cell: Any) -> str:
             if output.ename == "NotImplementedError" and not value:
                 return "NotImplementedError"
             if output.ename == "KeyboardInterrupt":
-                return f"it ran longer than {CELL_SECONDS} s"
+                return "it ran for too long, perhaps in a loop without end"
+            if output.ename == "StdinNotImplementedError":
+                return "it calls input(), and at grading nobody answers"
             first = value.split("\n")[0]
             return f"{output.ename}: {first}" if first else str(output.ename)
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from rich.text import Text
 from tito.course import Chapter
 from tito.doctor import Finding
 from tito.progress import Line
+from tito.running import GRADER_CELL_SECONDS, Run
 from tito.running import Progress as Report
-from tito.running import Run
 from tito.submitting import Check
 
 MARKS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "optional": ("not there", "yellow")}
@@ -39,8 +40,8 @@ def progress(title: str, quiet: bool) -> Iterator[Report]:
         yield lambda done, of: bar.update(task, completed=done, total=of)
 
 
-def run(chapter: Chapter, found: Run) -> None:
-    """Print one line a test: passed or what was wrong, and its points."""
+def run(chapter: Chapter, found: Run, saved: str = "") -> None:
+    """Print one line a test: passed or what was wrong, and its points; then what was tested."""
     out = console()
     table = Table(title=Text(chapter.title), title_justify="left", show_edge=False)
     table.add_column("test", overflow="fold")
@@ -56,6 +57,24 @@ def run(chapter: Chapter, found: Run) -> None:
     out.print(
         f"{found.earned:g} of {found.possible:g} points on visible tests, in {found.seconds:.1f} s"
     )
+    _line(saved)
+
+
+def saved(path: Path) -> str:
+    """Say which notebook it is and when it was saved: what is not saved yet is not in the file."""
+    at = datetime.fromtimestamp(path.stat().st_mtime)
+    return f"notebook: {path}, saved {at:%Y-%m-%d %H:%M:%S}"
+
+
+def problems(found: list[str]) -> None:
+    for problem in found:
+        console().print(Text(problem, "yellow"))
+
+
+def _line(text: str) -> None:
+    """Print a line as it is: a path that was broken in two could not be copied."""
+    if text:
+        console().print(Text(text), soft_wrap=True)
 
 
 def findings(found: list[Finding]) -> None:
@@ -90,10 +109,9 @@ def status(found: list[Line], workspace: str | None, backups: str) -> None:
         table.add_column(name, overflow="fold")
     for line in found:
         table.add_row(Text(line.chapter), line.stage, line.uses)
-    out = console()
-    out.print(table)
-    out.print(Text(f"notebooks: {workspace or 'none yet; tito module start'}"))
-    out.print(Text(f"backups:   {backups}"))
+    console().print(table)
+    _line(f"notebooks: {workspace or 'none yet; tito progress says how to begin'}")
+    _line(f"backups:   {backups}")
 
 
 def progress_table(found: list[Line], step: str) -> None:
@@ -106,18 +124,23 @@ def progress_table(found: list[Line], step: str) -> None:
         points = "" if line.points is None else f"{line.points:g} / {line.possible:g}"
         tasks = "" if line.stage == "closed" else f"{line.tasks_written} / {line.tasks}"
         table.add_row(Text(line.title), tasks, points, line.stage)
-    out = console()
-    out.print(table)
-    out.print(Text(f"next: {step}"))
+    console().print(table)
+    _line(f"next: {step}")
 
 
 def checked(chapter: Chapter, path: Path, found: Check) -> None:
-    run(chapter, found.run)
-    out = console()
-    for problem in found.problems:
-        out.print(Text(problem, "yellow"))
+    """Print what a grader would see of a notebook."""
+    run(chapter, found.run, saved(path))
+    problems(found.problems)
+    problems(
+        [
+            f"the cell '{where}' took {seconds:g} s; the grader stops a cell after "
+            f"{GRADER_CELL_SECONDS} s"
+            for where, seconds in found.run.slow.items()
+        ]
+    )
     if path.name != f"{chapter.name}.ipynb":
-        out.print(Text(f"{path.name} will be handed in as {chapter.name}.ipynb", "yellow"))
+        problems([f"{path.name} will be handed in as {chapter.name}.ipynb"])
 
 
 def submissions(rows: list[dict[str, Any]]) -> None:

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from tito.errors import TitoError
+from tito.files import write_whole
 
 MINE, REFERENCE = "mine", "reference"
 
 
 def home() -> Path:
-    """Return the folder that `tito` keeps its state in: TITO_HOME, else `~/.tinytorch`."""
-    chosen = os.environ.get("TITO_HOME")
-    return Path(chosen) if chosen else Path.home() / ".tinytorch"
+    """Return the folder that `tito` keeps its state in: TITO_HOME, else `~/.tinytorch`.
+
+    Raises TitoError where the user has no home folder.
+    """
+    try:
+        return Path(os.environ.get("TITO_HOME") or "~/.tinytorch").expanduser()
+    except RuntimeError:
+        raise TitoError("you have no home folder; set TITO_HOME to a folder of yours") from None
 
 
 @dataclass
@@ -42,14 +48,15 @@ class State:
 def load_state() -> State:
     """Return the state; a fresh one when there is none.
 
+    What a later version of `tito` remembers besides is left out.
     Raises TitoError when the file is damaged, and keeps it beside under another name.
     """
     path = home() / "state.json"
     try:
-        return State(**json.loads(path.read_text(encoding="utf-8")))
+        return _state(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return State()
-    except (ValueError, TypeError, UnicodeDecodeError):
+    except (ValueError, TypeError, RecursionError):
         kept = backup(path)
         path.unlink()
         raise TitoError(
@@ -57,6 +64,19 @@ def load_state() -> State:
             "command again to go on, and 'tito module complete' for the chapters you had exported",
             1,
         ) from None
+
+
+def _state(found: Any) -> State:
+    """Return the state that a file's content is; raises TypeError when it is none."""
+    empty = asdict(State())
+    known = {key: value for key, value in dict(found).items() if key in empty}
+    for key, value in known.items():
+        expected = (str, type(None)) if key == "workspace" else dict
+        if not isinstance(value, expected):
+            raise TypeError(f"{key} is a {type(value).__name__}")
+    if not all(isinstance(result, dict) for result in known.get("results", {}).values()):
+        raise TypeError("results are no dictionaries")
+    return State(**known)
 
 
 def uses() -> dict[str, str]:
@@ -67,32 +87,26 @@ def uses() -> dict[str, str]:
     try:
         found = json.loads((home() / "state.json").read_text(encoding="utf-8"))["uses"]
         return dict(found)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return {}
 
 
-def save_state(state: State) -> None:
-    write_whole(home() / "state.json", json.dumps(asdict(state), indent=2, sort_keys=True) + "\n")
+def change_state(change: Callable[[State], object]) -> State:
+    """Change what is remembered and return it.
+
+    It is read again first: another command may have changed it while this one ran tests.
+    """
+    state = load_state()
+    change(state)
+    text = json.dumps(asdict(state), indent=2, sort_keys=True) + "\n"
+    write_whole(home() / "state.json", text)
+    return state
 
 
 def backup(path: Path) -> Path:
     """Copy a file to the folder of backups, under its name and the time, and return the copy."""
     folder = home() / "backups"
-    folder.mkdir(parents=True, exist_ok=True)
     stamp = f"{datetime.now():%Y%m%d-%H%M%S-%f}"
     kept = folder / f"{path.stem}-{stamp}{path.suffix}"
-    kept.write_bytes(path.read_bytes())
+    write_whole(kept, path.read_bytes())
     return kept
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file so that it is there whole or not at all, whenever the power goes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

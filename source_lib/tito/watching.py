@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -23,12 +24,23 @@ def on_each_save(chapter: Chapter, state: State, work: Callable[[], object]) -> 
     path = notebook_path(state, chapter)
     seen = None
     click.echo(f"watching {path}; Ctrl+C ends it", err=True)
-    while True:
-        now = path.stat().st_mtime_ns if path.is_file() else seen
-        if now != seen:
-            seen = now
-            try:
-                work()
-            except TitoError as error:
-                click.echo(f"tito: {error}", err=True)
-        time.sleep(SECONDS)
+    try:
+        while True:
+            now = _saved(path)
+            if now and now != seen:
+                seen = now
+                try:
+                    work()
+                except (TitoError, OSError) as error:
+                    click.echo(f"tito: {error}", err=True)
+            time.sleep(SECONDS)
+    except KeyboardInterrupt:
+        click.echo("tito: no longer watching", err=True)
+
+
+def _saved(path: Path) -> int | None:
+    """Return when a file was saved, or None while it is not there, as between delete and save."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None

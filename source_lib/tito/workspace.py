@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from tito.course import Chapter
 from tito.errors import TitoError
-from tito.notebook import merged, read_notebook
-from tito.state import State, backup, save_state, write_whole
+from tito.files import current_folder, write_whole
+from tito.notebook import left_behind, merged, read_notebook
+from tito.state import State, backup, change_state
 
 
 class NoNotebookError(TitoError):
@@ -22,7 +23,7 @@ def notebook_path(state: State, chapter: Chapter) -> Path:
     renamed as browsers do ("15_quantization (1).ipynb").
     Raises NoNotebookError when there is none, TitoError when several could be meant.
     """
-    here = Path.cwd()
+    here = current_folder()
     places = [here, here / chapter.name]
     if state.workspace:
         places += [Path(state.workspace) / chapter.name, Path(state.workspace)]
@@ -41,7 +42,8 @@ def notebook_path(state: State, chapter: Chapter) -> Path:
             )
     raise NoNotebookError(
         f"you have no notebook of chapter {chapter.number} here or in your course folder; "
-        f"'tito module start {chapter.number}' gives you one"
+        f"'tito module start {chapter.number}' gives you one, and one that you renamed is found "
+        f"again as {chapter.name}.ipynb"
     )
 
 
@@ -51,18 +53,31 @@ def start(state: State, chapter: Chapter) -> tuple[Path, bool]:
         return notebook_path(state, chapter), False
     except NoNotebookError:
         if not state.workspace or not Path(state.workspace).is_dir():
-            state.workspace = str(Path.cwd())
-            save_state(state)
-    path = Path(state.workspace) / chapter.name / f"{chapter.name}.ipynb"
+            state = change_state(_this_is_the_workspace)
+    path = Path(str(state.workspace)) / chapter.name / f"{chapter.name}.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         raise TitoError(f"{path} is in the way and is no file; move it, then type this again")
-    shutil.copyfile(chapter.notebook, path)
+    write_whole(path, chapter.notebook.read_bytes())
     return path, True
 
 
-def reset(state: State, chapter: Chapter, keep_answers: bool) -> tuple[Path, Path, list[str]]:
-    """Replace a notebook by the released one; return it, the backup, and the cells carried over.
+def _this_is_the_workspace(state: State) -> None:
+    state.workspace = str(current_folder())
+
+
+@dataclass(frozen=True)
+class Reset:
+    """A notebook that starts again, its backup, and the cells that came over or did not."""
+
+    notebook: Path
+    backup: Path
+    carried: list[str]
+    left: list[str]
+
+
+def reset(state: State, chapter: Chapter, keep_answers: bool) -> Reset:
+    """Replace a notebook by the released one, after a backup.
 
     With `keep_answers` the student's code and answers go into the fresh notebook.
     """
@@ -70,7 +85,10 @@ def reset(state: State, chapter: Chapter, keep_answers: bool) -> tuple[Path, Pat
     kept = backup(path)
     fresh = read_notebook(chapter.notebook)
     carried: list[str] = []
+    left: list[str] = []
     if keep_answers:
-        fresh, carried = merged(fresh, read_notebook(path))
+        mine = read_notebook(path)
+        left = left_behind(fresh, mine)
+        fresh, carried = merged(fresh, mine)
     write_whole(path, fresh.text())
-    return path, kept, carried
+    return Reset(path, kept, carried, left)

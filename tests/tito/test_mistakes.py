@@ -125,8 +125,8 @@ def test_words_that_are_no_command_say_how_to_use_it(student):
         done = student.tito(*words)
         assert done.returncode == 2
         assert "Usage:" in done.stderr
-    done = student.tito("test", "14", "--watch", "--json")
-    assert "--watch goes with neither" in done.stderr
+    done = student.tito("test", "14", "--watch", "--reference")
+    assert "--watch does not go with --reference" in done.stderr
 
 
 @pytest.mark.parametrize(
