@@ -119,7 +119,7 @@ def command(
 @cli.command()
 @JSON
 def doctor(as_json: bool) -> None:
-    """Look whether everything is there, and say which command gets what is missing.
+    """Say what is missing, and which command gets it.
 
     \b
     tito doctor
@@ -128,9 +128,8 @@ def doctor(as_json: bool) -> None:
 
     from tito import show
     from tito.doctor import examine
-    from tito.state import load_state
 
-    findings = examine(load_state())
+    findings = examine()
     if as_json:
         _print_json([asdict(finding) for finding in findings])
     else:
@@ -154,7 +153,9 @@ def test(
     everything: bool,
     as_json: bool,
 ) -> None:
-    """Run the visible tests of your notebook in a fresh kernel: one line a behaviour.
+    """Run the visible tests of your notebook.
+
+    They run in a fresh kernel, on the file as you saved it; one line says what came of each.
 
     \b
     tito test quantization
@@ -248,8 +249,9 @@ def module_list(course: Course, state: State, as_json: bool) -> None:
 @click.option("--no-open", is_flag=True, help="Only say where the notebook is.")
 @JSON
 def module_start(course: Course, state: State, chapter: str, no_open: bool, as_json: bool) -> None:
-    """Put a chapter's notebook into your course folder and open it; yours is never replaced.
+    """Get a chapter's notebook and open it.
 
+    It goes into your course folder; one that is there already is never replaced.
     The first time, the folder you are in becomes your course folder.
 
     \b
@@ -271,7 +273,9 @@ def module_start(course: Course, state: State, chapter: str, no_open: bool, as_j
 @command(module, "status")
 @JSON
 def module_status(course: Course, state: State, as_json: bool) -> None:
-    """Say of each chapter how far it is, whose code its import gives, and where backups are.
+    """Say how far each chapter is.
+
+    Also whose code its import gives, and where your notebooks and the backups are.
 
     \b
     tito module status
@@ -292,7 +296,9 @@ def module_status(course: Course, state: State, as_json: bool) -> None:
 @CHAPTER
 @JSON
 def module_complete(course: Course, state: State, chapter: str, as_json: bool) -> None:
-    """Run the tests and, when they pass, import your code of this chapter from then on.
+    """Import your own code, once its tests pass.
+
+    Runs the visible tests, and makes your code what `import tinytorch` gives from then on.
 
     \b
     tito module complete 15
@@ -339,7 +345,9 @@ def module_complete(course: Course, state: State, chapter: str, as_json: bool) -
 def module_reset(
     course: Course, state: State, chapter: str, keep_answers: bool, as_json: bool
 ) -> None:
-    """Start a chapter's notebook again from the released one; yours is kept as a backup.
+    """Start again from the released notebook.
+
+    Yours is kept as a backup.
 
     \b
     tito module reset 15
@@ -371,7 +379,9 @@ def module_reset(
 @click.argument("chapter", required=False, shell_complete=_complete)
 @JSON
 def use(course: Course, state: State, whose: str, chapter: str | None, as_json: bool) -> None:
-    """Choose whose code `import tinytorch` gives, for one chapter or for all you completed.
+    """Choose whose code `import tinytorch` gives.
+
+    Without a chapter, the choice is for all that you completed.
 
     \b
     tito use reference 15
@@ -464,7 +474,9 @@ FILES = click.argument(
 @FILES
 @JSON
 def validate(files: tuple[Path, ...], as_json: bool) -> None:
-    """Say whether each file is a submission in order, and if not, all that is wrong.
+    """Say whether files are in order.
+
+    If not, all that is wrong with each is named.
 
     \b
     tito submission validate my_submission.json
@@ -503,7 +515,7 @@ def submission_show(file: Path, as_json: bool) -> None:
 @FILES
 @JSON
 def compare(files: tuple[Path, ...], as_json: bool) -> None:
-    """Print the figures of several submissions beside each other.
+    """Print the figures of several side by side.
 
     \b
     tito submission compare mine.json theirs.json
@@ -533,7 +545,7 @@ def _compare(files: tuple[Path, ...], as_json: bool) -> None:
 @command(cli)
 @JSON
 def progress(course: Course, state: State, as_json: bool) -> None:
-    """Show what is done, the points on visible tests, and the next command to type.
+    """Show what is done, and what to type next.
 
     \b
     tito progress

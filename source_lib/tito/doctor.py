@@ -12,14 +12,14 @@ from pathlib import Path
 
 from tito.course import find_course
 from tito.errors import TitoError
-from tito.state import State, home
+from tito.opening import EDITORS
+from tito.state import State, home, load_state
 
 WHEEL = "tinytorch-course-student"
 REQUIRED = (
     "numpy", "matplotlib", "jsonschema", "threadpoolctl", "ipykernel", "nbclient", "click", "rich",
 )  # fmt: skip
 PIP = "python -m pip install"
-EDITORS = ("jupyterlab", "notebook")
 FASTER = {"numba": "compiled loops", "scipy": "compiled sparse products"}
 OLDEST = (3, 11)
 
@@ -34,7 +34,7 @@ class Finding:
     cure: str = ""
 
 
-def examine(state: State) -> list[Finding]:
+def examine() -> list[Finding]:
     """Look at Python, the packages, the course and the folders; change nothing."""
     version = ".".join(str(part) for part in sys.version_info[:3])
     new_enough = sys.version_info >= OLDEST
@@ -54,8 +54,7 @@ def examine(state: State) -> list[Finding]:
         else Finding("an editor", "missing", "none", f"{PIP} jupyterlab")
     )
     findings += [_package(name, "optional", gain) for name, gain in FASTER.items()]
-    findings += [_library(), _course(), _folder(state), _writable(home())]
-    return findings
+    return [*findings, _library(), _course(), *_folders()]
 
 
 def _package(name: str, otherwise: str, gain: str = "") -> Finding:
@@ -100,6 +99,14 @@ def _course() -> Finding:
     except importlib.metadata.PackageNotFoundError:
         version = ""
     return Finding("the course", "ok", f"released: {', '.join(released)}{version}")
+
+
+def _folders() -> list[Finding]:
+    try:
+        return [_folder(load_state()), _writable(home())]
+    except TitoError as error:
+        cure = "set TITO_HOME to a folder of yours, or type this again"
+        return [Finding("tito's own folder", "missing", str(error), cure)]
 
 
 def _folder(state: State) -> Finding:

@@ -56,6 +56,10 @@ def load_state() -> State:
         return _state(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return State()
+    except OSError as error:
+        raise TitoError(
+            f"{path} cannot be read ({error.strerror}); set TITO_HOME to a folder of yours", 1
+        ) from None
     except (ValueError, TypeError, RecursionError):
         kept = backup(path)
         path.unlink()
@@ -68,8 +72,9 @@ def load_state() -> State:
 
 def _state(found: Any) -> State:
     """Return the state that a file's content is; raises TypeError when it is none."""
-    empty = asdict(State())
-    known = {key: value for key, value in dict(found).items() if key in empty}
+    if not isinstance(found, dict):
+        raise TypeError(f"it holds a {type(found).__name__}")
+    known = {key: value for key, value in found.items() if key in asdict(State())}
     for key, value in known.items():
         expected = (str, type(None)) if key == "workspace" else dict
         if not isinstance(value, expected):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -153,3 +154,88 @@ def test_a_kernel_that_dies_and_a_loop_without_end_are_told_of(started):
     results = {result["test"]: result for result in json.loads(done.stdout)["results"]}
     assert results["test-double"]["problem"] == "the kernel died"
     assert not results["test-quadruple"]["passed"]
+
+
+RIGHT = {
+    "double": "def double(x):\n    return 2 * x\n",
+    "quadruple": "def quadruple(x):\n    return 4 * x\n",
+}
+
+
+def test_code_that_prints_without_end_asks_or_plots(started):
+    started.answer(
+        "15_doubling",
+        double="def double(x):\n    for _ in range(30_000): print('x' * 99)\n    return 2 * x",
+        quadruple="def quadruple(x):\n    return 4 * float(input('x? '))\n",
+    )
+    done = started.tito("test", "15", "--json")
+    double, quadruple = json.loads(done.stdout)["results"]
+    assert double["passed"]
+    assert quadruple["problem"] == "it calls input(), and at grading nobody answers"
+
+
+def test_code_that_needs_what_is_not_exported_is_not_switched_on(started):
+    """A notebook can pass where its module cannot be imported: the one before stays."""
+    path = started.answer("15_doubling", **RIGHT)
+    assert started.tito("module", "complete", "15").returncode == 0
+    exported = started.home / "mine" / "15_doubling.py"
+    before = exported.read_text()
+    notebook = json.loads(path.read_text())
+    own = {"cell_type": "code", "metadata": {}, "source": "made = max(1, 2)"}
+    notebook["cells"].insert(0, own)
+    path.write_text(json.dumps(notebook))
+    started.answer("15_doubling", double="def double(x, y=made):\n    return y * x\n")
+    line = one_sentence(started.tito("module", "complete", "15"), code=1)
+    assert "cannot be imported outside the notebook (NameError: name 'made'" in line
+    assert exported.read_text() == before
+    # The next one that can be imported replaces it, after a backup.
+    started.answer("15_doubling", double="def double(x):\n    return x + x\n")
+    assert started.tito("module", "complete", "15").returncode == 0
+    (kept,) = (started.home / "backups").glob("15_doubling-*.py")
+    assert kept.read_text() == before
+
+
+def test_a_zip_that_is_there_is_kept(started):
+    for _ in range(2):
+        assert started.tito("submit", "15", "--force").returncode == 0
+    archive = started.cwd / "handed_in" / "15_doubling.zip"
+    (kept,) = (started.home / "backups").glob("15_doubling-*.zip")
+    assert kept.stat().st_size == archive.stat().st_size
+
+
+def test_two_commands_at_once_lose_nothing_of_each_other(started):
+    started.answer("15_doubling", double="import time\ntime.sleep(5)\n" + RIGHT["double"])
+    command = [started.python.parent / "tito", "test", "15"]
+    environment = {"PATH": "/usr/bin:/bin", "TITO_HOME": str(started.home), "HOME": "/nonexistent"}
+    running = subprocess.Popen(
+        command, cwd=started.cwd, env=environment, stdout=subprocess.DEVNULL
+    )  # fmt: skip
+    assert started.tito("use", "reference", "14").returncode == 0
+    assert running.poll() is None
+    running.wait(timeout=120)
+    state = json.loads((started.home / "state.json").read_text())
+    assert state["uses"] == {"14_adding": "reference"}
+    assert state["results"]["15_doubling"] == {"earned": 2.0, "possible": 5.0}
+
+
+@pytest.mark.parametrize(
+    "state", ["[]", "7", '{"uses": 3}', '{"results": {"15_doubling": 1}}', '{"workspace": []}']
+)
+def test_a_state_of_another_kind_is_kept_and_the_next_command_goes_on(started, state):
+    (started.home / "state.json").write_text(state)
+    assert "is kept as" in one_sentence(started.tito("progress"), code=1)
+    assert started.tito("progress").returncode == 0
+
+
+def test_what_a_later_version_remembers_does_no_harm(started):
+    state = json.loads((started.home / "state.json").read_text())
+    (started.home / "state.json").write_text(json.dumps(state | {"streak": 7}))
+    done = started.tito("module", "status")
+    assert done.returncode == 0
+    assert str(started.cwd) in done.stdout
+
+
+def test_handing_in_by_the_exchange_without_a_class_says_what_else_works(started):
+    done = started.tito("submit", "15", "--force", "--exchange")
+    assert done.returncode == 1
+    assert "leave --exchange out to get a zip file" in done.stderr

@@ -1,10 +1,14 @@
 """What is taken from a notebook, and what a grader would have to repair in it."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from tito.errors import TitoError
-from tito.export import definitions
-from tito.notebook import Notebook, problems
+from tito.export import definitions, without_magics
+from tito.notebook import Notebook, left_behind, merged, problems, read_notebook
+from tito.running import GRADER_CELL_SECONDS
 
 
 def cell(source, kind="code", **nbgrader):
@@ -69,3 +73,48 @@ def test_only_what_defines_is_taken_from_a_cell():
 def test_a_cell_that_is_no_python_is_named():
     with pytest.raises(TitoError, match=r"the cell 'own' is no Python: .*, line 1"):
         definitions("def f(:", "own")
+
+
+def test_work_that_has_no_place_in_a_fresh_notebook_is_carried_or_named():
+    imports, _, test = RELEASED.cells
+    mine = Notebook(
+        {
+            "cells": [
+                cell("first = 1"),
+                imports,
+                cell("def g(): ...", grade_id="older", solution=True),
+                cell("helper = 2"),
+                cell("def f(): 1", grade_id="f", solution=True),
+                cell("    more = 3", grade_id="f", solution=True),
+                test,
+            ]
+        }
+    )
+    fresh, carried = merged(RELEASED, mine)
+    sources = [one["source"] for one in fresh.cells]
+    assert sources == ["first = 1", "import math", "helper = 2", "def f(): 1", "assert f()"]
+    assert carried == ["f", "1 of your own at the top", "1 of your own after imports"]
+    assert left_behind(RELEASED, mine) == ["older", "f"]
+
+
+def test_line_ends_of_windows_change_nothing(tmp_path):
+    path = tmp_path / "n.ipynb"
+    cells = [one | {"source": one["source"] + "\r\nx\r\n"} for one in RELEASED.cells]
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps({"cells": cells}, indent=1).encode())
+    assert all("\r" not in one["source"] for one in read_notebook(path).cells)
+
+
+def test_only_what_is_no_python_is_a_magic():
+    formula = "rest = (a\n    % b)\n"
+    assert without_magics(formula) == formula
+    assert without_magics("%time x\n!ls\nx = 1") == "\n\nx = 1"
+
+
+def test_the_grader_stops_a_cell_when_it_says():
+    from traitlets.config import Config
+
+    from autograder.grading.settings import configure
+
+    settings = Config()
+    configure(settings, root=Path(__file__).parent)
+    assert settings.SandboxedExecute.timeout == GRADER_CELL_SECONDS
