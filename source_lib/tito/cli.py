@@ -426,11 +426,19 @@ def submit(
     """
     from tito import show
     from tito.notebook import read_notebook
-    from tito.submitting import check, hand_in_by_exchange, hand_in_folder, pack
+    from tito.submitting import (
+        check,
+        demand_exchange,
+        hand_in_by_exchange,
+        hand_in_folder,
+        pack,
+    )
     from tito.workspace import notebook_path
 
     wanted = course.chapter(chapter)
     path = notebook_path(state, wanted)
+    if exchange:
+        demand_exchange(wanted, path)
     packed = path.read_bytes()  # what is looked at is what is handed in, also if it is saved now
     with show.progress(f"running all of chapter {wanted.number}", quiet=as_json) as progress:
         found = check(wanted, read_notebook(path), progress)

@@ -56,12 +56,8 @@ def pack(chapter: Chapter, notebook: bytes, folder: Path) -> Path:
     return target
 
 
-def hand_in_by_exchange(chapter: Chapter, path: Path) -> str:
-    """Call `nbgrader submit`, for classes on one server; return what it said.
-
-    Raises TitoError when nbgrader is not installed or refuses, and when the notebook is not where
-    and called as nbgrader wants it.
-    """
+def demand_exchange(chapter: Chapter, path: Path) -> None:
+    """Raise TitoError unless nbgrader is there, and the notebook where and called as it wants."""
     if importlib.util.find_spec("nbgrader") is None:
         raise TitoError("nbgrader is not installed here; leave --exchange out to get a zip file")
     if (path.parent.name, path.stem) != (chapter.name, chapter.name):
@@ -69,6 +65,13 @@ def hand_in_by_exchange(chapter: Chapter, path: Path) -> str:
             f"nbgrader takes the notebook from {chapter.name}/{chapter.name}.ipynb only; move "
             f"{path} there, or leave --exchange out to get a zip file"
         )
+
+
+def hand_in_by_exchange(chapter: Chapter, path: Path) -> str:
+    """Call `nbgrader submit`, for classes on one server; return what it said.
+
+    Raises TitoError when nbgrader refuses.
+    """
     try:
         done = subprocess.run(
             [sys.executable, "-m", "nbgrader", "submit", chapter.name],

@@ -126,3 +126,27 @@ def test_the_reference_can_be_tested_where_the_release_has_it(later_student):
     done = later_student.tito("test", "16", "--reference")
     assert done.returncode == 2
     assert "comes with the release after chapter 16" in done.stderr
+
+
+def test_handing_in_by_the_exchange_of_a_class(student, small, command, tmp_path):
+    exchange = tmp_path / "exchange"
+    exchange.mkdir()
+    exchange.chmod(0o777)
+    done = command("nbgrader", "release_assignment", "14_adding", f"--Exchange.root={exchange}")
+    assert done.returncode == 0, done.stderr
+    (student.cwd / "nbgrader_config.py").write_text(
+        f"c = get_config()\nc.Exchange.root = {str(exchange)!r}\n"
+        'c.CourseDirectory.course_id = "small"\n'
+    )
+    student.tito("module", "start", "14", "--no-open")
+    path = student.answer("14_adding", add=ADD)
+    done = student.tito("submit", "14", "--exchange")
+    assert done.returncode == 0, done.stderr
+    assert "Submitted as: small 14_adding" in done.stdout
+    (copy,) = exchange.glob("small/inbound/*/14_adding.ipynb")
+    assert copy.read_bytes() == path.read_bytes()
+    # Under another name nbgrader would not see it, so it is not tried.
+    path.rename(path.with_name("14_adding (1).ipynb"))
+    done = student.tito("submit", "14", "--exchange")
+    assert done.returncode == 2
+    assert "nbgrader takes the notebook from 14_adding/14_adding.ipynb only" in done.stderr
