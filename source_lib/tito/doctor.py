@@ -119,6 +119,13 @@ def _folder(state: State) -> Finding:
             f"{state.workspace} is gone",
             "go to where your notebooks are now and type: tito module start N",
         )
+    if not os.access(state.workspace, os.W_OK):
+        return Finding(
+            "your notebooks",
+            "missing",
+            f"{state.workspace} cannot be written",
+            "give yourself the right to write there",
+        )
     return Finding("your notebooks", "ok", state.workspace)
 
 

@@ -55,7 +55,6 @@ def start(state: State, chapter: Chapter) -> tuple[Path, bool]:
         if not state.workspace or not Path(state.workspace).is_dir():
             state = change_state(_this_is_the_workspace)
     path = Path(str(state.workspace)) / chapter.name / f"{chapter.name}.ipynb"
-    path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists():
         raise TitoError(f"{path} is in the way and is no file; move it, then type this again")
     write_whole(path, chapter.notebook.read_bytes())

@@ -119,6 +119,10 @@ def test_a_damaged_state_is_kept_and_the_next_command_goes_on(started):
 def test_a_home_that_cannot_be_written_is_named(started):
     done = started.tito("module", "start", "14", "--no-open", TITO_HOME="/proc/no")
     assert "/proc" in one_sentence(done, code=1)
+    # The tests are run and told of all the same.
+    done = started.tito("test", "15", TITO_HOME="/proc/no")
+    assert "0 of 5 points" in done.stdout
+    assert "/proc" in one_sentence(done, code=1)
 
 
 def test_words_that_are_no_command_say_how_to_use_it(student):
