@@ -83,7 +83,7 @@ def test_the_wheel_asks_for_what_its_code_imports(made):
 
 
 def _comes_with(module):
-    return module in ("jupyter_client", "nbformat")  # nbclient's
+    return module in ("jupyter_client", "jupyter_core", "nbformat")  # with nbclient
 
 
 def test_a_release_that_was_not_made_and_a_missing_notebook_are_named(made, tmp_path):
