@@ -4,10 +4,14 @@ The wheel holds `tinytorch` as students of the newest chapter have it, so no sol
 chapter or a later one; `tito`; and the notebooks and the list of chapters that `tito` reads.
 """
 
+import calendar
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipInfo
@@ -116,12 +120,26 @@ def _write_wheel(course: Course, library: Path, target: Path) -> None:
     )
     files[f"{info}/entry_points.txt"] = b"[console_scripts]\ntito = tito.cli:main\n"
     path = target / f"{NAME}-{version}-py3-none-any.whl"
-    with WheelFile(path, "w") as wheel:
+    with _times_fixed(), WheelFile(path, "w") as wheel:
         for name in sorted(files):
             entry = ZipInfo(name, LONG_AGO)
             entry.compress_type = ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
             wheel.writestr(entry, files[name])
+
+
+@contextlib.contextmanager
+def _times_fixed() -> Iterator[None]:
+    """Let the list of files, which the wheel package adds itself, have a fixed time, too."""
+    before = os.environ.get("SOURCE_DATE_EPOCH")
+    os.environ["SOURCE_DATE_EPOCH"] = str(calendar.timegm(LONG_AGO))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["SOURCE_DATE_EPOCH"]
+        else:
+            os.environ["SOURCE_DATE_EPOCH"] = before
 
 
 def _files(folder: Path) -> list[tuple[str, bytes]]:
