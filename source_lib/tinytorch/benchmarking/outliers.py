@@ -56,7 +56,7 @@ def find_outliers(values: ArrayLike, threshold: float = 3.5) -> OutlierReport:
     scores = robust_scores(values)
     row = np.asarray(values, dtype=np.float64)
     usual = np.abs(scores) <= threshold
-    usual_mean = float(row[usual].mean())
+    usual_mean = float(row[usual].mean()) if usual.any() else 0.0
     shift = float(row.mean()) - usual_mean
     return OutlierReport(
         slow=np.flatnonzero(scores > threshold),

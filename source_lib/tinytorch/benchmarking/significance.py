@@ -84,7 +84,8 @@ def welch_t_test(a: ArrayLike, b: ArrayLike) -> Significance:
     """
     x, y = finite_row("a", a, least=2), finite_row("b", b, least=2)
     v_x, v_y = float(x.var(ddof=1)) / x.size, float(y.var(ddof=1)) / y.size
-    if v_x + v_y == 0:
+    # Rounding may leave equal values a variance above 0.
+    if v_x + v_y == 0 or np.ptp(x) == np.ptp(y) == 0:
         raise ValueError("Neither row varies, so there is no noise to judge the difference by.")
     t = float(x.mean() - y.mean()) / math.sqrt(v_x + v_y)
     share = v_x / (v_x + v_y)  # rather than squares, which underflow for tiny variances

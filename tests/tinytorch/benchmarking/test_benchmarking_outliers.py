@@ -38,6 +38,11 @@ def test_the_mean_shift_is_what_they_add():
     assert "move the mean by +45" in report.describe()
 
 
+def test_there_is_no_shift_when_all_are_outliers():
+    report = find_outliers([1.0, 1.0, 3.0, 3.0], threshold=0.5)
+    assert (report.count, report.mean_shift) == (4, 0.0)
+
+
 def test_a_minority_of_outliers_cannot_hide_itself():
     """Up to nearly half of the samples; a standard deviation would swell and hide them all."""
     values = np.array([1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 50.0, 60.0, 55.0, 70.0])

@@ -63,6 +63,12 @@ def test_equal_values_show_no_difference():
     assert mann_whitney([3.0, 3.0], [3.0, 3.0, 3.0]).p_value == 1.0
 
 
+def test_equal_values_do_not_vary_by_rounding():
+    assert np.var([0.1] * 3, ddof=1) > 0
+    with pytest.raises(ValueError, match="Neither row varies"):
+        welch_t_test([0.1] * 3, [0.3] * 3)
+
+
 @given(ROWS, ROWS)
 def test_welch_agrees_with_scipy(a, b):
     if np.ptp(a) == np.ptp(b) == 0:
