@@ -43,7 +43,10 @@ def write_student_library(course: Course, chapter: str) -> Path:
         if target.exists():
             if _contents(target) == _contents(fresh):
                 return target
-            target.rename(Path(scratch) / "old")
+            # What grades at this moment has the old folder mounted, and goes on with it.
+            old = target.with_name(f".{target.name}.before")
+            shutil.rmtree(old, ignore_errors=True)
+            target.rename(old)
         fresh.rename(target)
     return target
 

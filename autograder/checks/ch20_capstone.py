@@ -32,8 +32,8 @@ class PlainModel:
     """A model whose scores and cost are known; it notes how long each of its calls took.
 
     `pauses` are the seconds a row takes, in turn; `log` may be shared by several models.
-    A call from the notebook crosses to another process, so pauses that are compared with what the
-    notebook measured have to be several milliseconds long.
+    A call from the notebook crosses to another process, which takes milliseconds on a busy machine,
+    so pauses that are compared with what the notebook measured have to be ten or more long.
     """
 
     def __init__(self, predictions, pauses=(0.0,), parameters=7, log=None):
@@ -324,7 +324,7 @@ def check_latency_unit_and_batch(student):
     """Latency is milliseconds for one sample, not for the whole batch and not in seconds."""
 
     def attempt():
-        model = PlainModel([0] * 12, pauses=(0.01,))
+        model = PlainModel([0] * 12, pauses=(0.03,))
         metrics = measured(student, model, num_runs=10)
         ratio = metrics["latency_ms_mean"] / model.single_row_ms(10).mean()
         assert 0.8 < ratio < 1.25, (
@@ -347,7 +347,7 @@ def check_latency_spread(student):
     """The mean and the standard deviation are those of the timings."""
 
     def attempt():
-        model = PlainModel([0] * 2, pauses=(0.004, 0.004, 0.028))
+        model = PlainModel([0] * 2, pauses=(0.01, 0.01, 0.07))
         metrics = measured(student, model, rows=2, num_runs=24)
         timings = model.single_row_ms(24)
         assert 0.8 < metrics["latency_ms_mean"] / timings.mean() < 1.25, (
@@ -731,8 +731,8 @@ def paired(student, before, after, num_pairs=30):
 
 def check_pair_fills_reports(student):
     """Both reports are filled, each from its own model."""
-    slow = PlainModel([0] * 3, pauses=(0.015,))
-    quick = PlainModel([1] * 3, pauses=(0.005,), parameters=3)
+    slow = PlainModel([0] * 3, pauses=(0.04,))
+    quick = PlainModel([1] * 3, pauses=(0.02,), parameters=3)
     before, after, comparison = paired(student, slow, quick)
     for report, model, accuracy in ((before, slow, 1.0), (after, quick, 0.0)):
         missing = [key for key in SPECIFIED_METRICS if key not in report.metrics]
@@ -766,7 +766,7 @@ def check_pair_verdict(student):
     """A clear difference is found, in its direction, with an interval around it."""
 
     def attempt():
-        for pauses, verdict in (((0.015, 0.005), "faster"), ((0.005, 0.015), "slower")):
+        for pauses, verdict in (((0.03, 0.01), "faster"), ((0.01, 0.03), "slower")):
             models = [PlainModel([0] * 3, pauses=(pause,)) for pause in pauses]
             comparison = paired(student, *models)[2]
             low, high = comparison["speedup_ci95"]

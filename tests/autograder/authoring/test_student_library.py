@@ -1,5 +1,6 @@
 """In chapter N a student can import what chapters before N teach, and nothing of N or later."""
 
+import os
 import subprocess
 import sys
 
@@ -51,6 +52,17 @@ def test_one_that_holds_the_same_is_left_where_it_is(course, library):
     before = library.stat().st_ino
     write_student_library(course, CHAPTER)
     assert library.stat().st_ino == before
+
+
+def test_who_uses_the_old_one_can_go_on(course, library):
+    (library / "tinytorch" / "left_behind.py").write_text("still = 'here'")
+    inside = os.open(library, os.O_RDONLY)
+    try:
+        write_student_library(course, CHAPTER)
+        with open(os.open("tinytorch/left_behind.py", os.O_RDONLY, dir_fd=inside)) as file:
+            assert file.read() == "still = 'here'"
+    finally:
+        os.close(inside)
 
 
 def test_each_chapter_has_what_comes_before_it_and_nothing_else(course):
