@@ -750,8 +750,10 @@ def check_pair_fills_reports(student):
             "generate_submission must add what the comparison says to the improvements"
         )
 
+    measured_already = [(before, after)]
+
     def attempt():
-        reports = paired(student, slow, quick)[:2]
+        reports = measured_already.pop() if measured_already else paired(student, slow, quick)[:2]
         for report, model in zip(reports, (slow, quick), strict=True):
             ratio = report.metrics["latency_ms_mean"] / model.single_row_ms(30).mean()
             assert 0.7 < ratio < 1.4, "a report does not have its own model's latency, of one row"

@@ -66,8 +66,8 @@ def evaluate(course: Course, name: str, repeat: int = 1) -> list[Verdict]:
     subjects = list(all_subjects(course, chapter))
     if repeat > 1:
         subjects = [subject for subject in subjects if subject.kind == "right"]
-    # Twice the cores: the checks sleep for a good part of their time.
-    workers = 2 * (os.cpu_count() or 1)
+    # More than the cores: the checks sleep for a good part of their time.
+    workers = 3 * (os.cpu_count() or 1)
     # Forked from a process that has imported what all of them need, which takes longer than most
     # judgements.
     context = multiprocessing.get_context("forkserver")
