@@ -87,7 +87,8 @@ def faults_around(report: dict[str, Any] | None) -> list[str]:
             found.append(f"{name} did not end within {command['seconds']} s")
         elif command["code"] != 0:
             found.append(f"{name} ended with code {command['code']}")
-    found += [f"left running: {command}" for command in report["left"]]
+    # Without its folder: where this machine has its programs is of no interest in a table.
+    found += [f"left running: {command.rpartition('/bin/')[2]}" for command in report["left"]]
     found += [f"heard from the sandbox: {what}" for what in sorted(set(report["connections"]))]
     found += report["changes"]
     found += [f"stopped by the test's own bounds: {why}" for why in report["stopped"]]

