@@ -63,7 +63,7 @@ def module_text(chapter: Chapter, mine: Notebook) -> str:
         ):
             continue
         source = without_magics(cell["source"])
-        kept = source if is_task(cell) else definitions(source, str(name or "of your own"))
+        kept = definitions(source, "of your own") if is_own(cell) else source
         if kept.strip():
             parts.append(kept.strip("\n"))
     text = "\n\n\n".join(parts) + "\n"

@@ -23,6 +23,7 @@ objectives:
 #| needed: before
 import math
 {imports}
+LIMITS = tuple(range(3))
 ```
 
 ```{{code-cell}} python
@@ -56,10 +57,12 @@ TASK = """
 
 ADDING = '''"""Chapter 14."""
 
+LIMITS = tuple(range(3))
+
 
 def add(a: float, b: float) -> float:
     """Return a + b."""
-    return a + b
+    return a + b + LIMITS[0]
 '''
 
 DOUBLING = '''"""Chapter 15's parts."""

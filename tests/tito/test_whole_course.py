@@ -8,7 +8,8 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-ADD = "def add(a, b):\n    return a + b\n"
+# It uses a constant of the given cell that a call makes.
+ADD = "START = LIMITS[0]\n\n\ndef add(a, b):\n    return START + a + b\n"
 DOUBLE = 'def double(x):\n    print("mine")\n    return 2 * x\n'
 QUADRUPLE = "def quadruple(x):\n    return double(double(x))\n"
 
