@@ -22,7 +22,7 @@ import tinytorch
 from autograder.authoring.chapter import Chapter, Code, Implement, read_chapter
 from autograder.authoring.student_library import write_student_library
 from autograder.course import Course, CourseError
-from autograder.files import write_whole
+from autograder.files import contents, write_whole
 
 NAME = "tinytorch_course_student"
 # What `tito` and the notebooks need; JupyterLab is chosen by whoever has no editor yet.
@@ -104,9 +104,11 @@ def _entry(chapter: Chapter, released: bool) -> dict[str, Any]:
 
 
 def _write_wheel(course: Course, library: Path, target: Path) -> None:
-    files = {f"tinytorch/{name}": data for name, data in _files(library / "tinytorch")}
-    files |= {f"tito/{name}": data for name, data in _files(course.library.parent / "tito")}
-    files |= {f"tito/released/{name}": data for name, data in _files(target)}
+    files = {f"tinytorch/{name}": data for name, data in contents(library / "tinytorch").items()}
+    files |= {
+        f"tito/{name}": data for name, data in contents(course.library.parent / "tito").items()
+    }
+    files |= {f"tito/released/{name}": data for name, data in contents(target).items()}
     files["tinytorch_course_student.pth"] = STARTUP.encode()
     digest = hashlib.sha256(repr(sorted(files.items())).encode()).hexdigest()
     # The local part tells two wheels of one version apart, so that pip replaces the older one.
@@ -140,14 +142,6 @@ def _times_fixed() -> Iterator[None]:
             del os.environ["SOURCE_DATE_EPOCH"]
         else:
             os.environ["SOURCE_DATE_EPOCH"] = before
-
-
-def _files(folder: Path) -> list[tuple[str, bytes]]:
-    return [
-        (path.relative_to(folder).as_posix(), path.read_bytes())
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".pyc"
-    ]
 
 
 def _metadata(course: Course, version: str) -> str:

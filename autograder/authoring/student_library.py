@@ -7,6 +7,7 @@ from pathlib import Path
 
 from autograder.authoring.chapter import Chapter, read_chapter
 from autograder.course import Course
+from autograder.files import contents
 
 TAUGHT = '''"""{title}: you write this module in chapter {number}."""
 
@@ -41,7 +42,7 @@ def write_student_library(course: Course, chapter: str) -> Path:
         manifest = {"packages": ["tinytorch"], "withheld": withheld}
         (fresh / "library.json").write_text(json.dumps(manifest, indent=2), encoding="utf-8")
         if target.exists():
-            if _contents(target) == _contents(fresh):
+            if contents(target) == contents(fresh):
                 return target
             # What grades at this moment has the old folder mounted, and goes on with it.
             old = target.with_name(f".{target.name}.before")
@@ -49,14 +50,6 @@ def write_student_library(course: Course, chapter: str) -> Path:
             target.rename(old)
         fresh.rename(target)
     return target
-
-
-def _contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file() and path.suffix != ".pyc" and "__pycache__" not in path.parts
-    }
 
 
 def _mask(root: Path, chapter: Chapter) -> None:
