@@ -12,6 +12,7 @@ import click
 
 from autograder.course import Course, CourseError, find_course
 from autograder.grading.job import GradingStoppedError
+from autograder.interrupts import never_lost
 from autograder.startup import skip_slow_grammar
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -43,7 +44,8 @@ def _one_sentence(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> None:
         try:
-            command(find_course(), *args, **kwargs)
+            with never_lost():
+                command(find_course(), *args, **kwargs)
         except CourseError as error:
             click.echo(f"autograder: {error}", err=True)
             sys.exit(2)

@@ -114,7 +114,8 @@ def course_app(job: Job) -> Any:
     app.config.SubmissionExporter.sandbox_first = False  # running a cell sees to that
     app.log.handlers = [logging.NullHandler()]  # the caller prints a line a student
     app.log.propagate = False
-    logging.getLogger("tornado").addHandler(logging.NullHandler())
+    for noisy in ("tornado", "sqlalchemy"):  # the latter prints where a Ctrl+C met a connection
+        logging.getLogger(noisy).addHandler(logging.NullHandler())
     os.environ.setdefault("MPLBACKEND", "agg")
     _save_repetition()
     _require_plugins(app)
