@@ -71,22 +71,26 @@ def installed(released, tmp_path_factory):
 
     def environment(chapter):
         if chapter not in made:
-            folder = tmp_path_factory.mktemp("environment")
-            call([sys.executable, "-m", "venv", "--without-pip", folder], folder)
-            python = folder / "bin" / "python"
             (wheel,) = released(chapter).glob("*.whl")
-            done = call(
-                [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps",
-                 "--no-index", "--quiet", wheel],
-                folder,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr
-            (own,) = folder.glob("lib/python*/site-packages")
-            (own / "zz_requirements.pth").write_text("\n".join(site.getsitepackages()))
-            made[chapter] = python
+            made[chapter] = install(wheel, tmp_path_factory.mktemp("environment"))
         return made[chapter]
 
     return environment
+
+
+def install(wheel, folder):
+    """Make an environment that has a wheel; return its interpreter."""
+    call([sys.executable, "-m", "venv", "--without-pip", folder], folder)
+    python = folder / "bin" / "python"
+    done = call(
+        [sys.executable, "-m", "pip", "--python", python, "install", "--no-deps", "--no-index",
+         "--quiet", wheel],
+        folder,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (own,) = folder.glob("lib/python*/site-packages")
+    (own / "zz_requirements.pth").write_text("\n".join(site.getsitepackages()))
+    return python
 
 
 @dataclass
@@ -123,6 +127,34 @@ class Student:
 def student(installed, tmp_path):
     """A student with the release of chapter 15, in an empty folder."""
     return newcomer(installed("15_doubling"), tmp_path)
+
+
+@pytest.fixture
+def capstone_student(course, tmp_path):
+    """A student with the release of the real course's last chapter; and its solutions.
+
+    These are the code of every cell of the source notebooks in which students write, by chapter.
+    """
+    root = tmp_path / "course"
+    (root / "assignments").mkdir(parents=True)
+    settings = ("_config.yml", "pyproject.toml", "nbgrader_config.py")
+    for part in ("book", "source_lib", "autograder", "assignments/release", *settings):
+        (root / part).symlink_to(course.root / part)
+    for words in (["build"], ["release", "20_capstone"]):
+        done = call([BIN / "autograder", *words], root, HOME=str(root))
+        assert done.returncode == 0, done.stderr
+    (wheel,) = (root / "build" / "release" / "20_capstone").glob("*.whl")
+    solutions = {
+        path.stem: {
+            cell["metadata"]["nbgrader"]["grade_id"]: "".join(cell["source"])
+            for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]
+            if cell["cell_type"] == "code" and cell["metadata"]["nbgrader"]["solution"]
+        }
+        for path in sorted(root.glob("assignments/source/*/*.ipynb"))
+    }
+    folder = tmp_path / "environment"
+    folder.mkdir()
+    return newcomer(install(wheel, folder), tmp_path), solutions
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from tinytorch.core.module import Module
+from tinytorch.perf.arrays import arrays_in
 from tinytorch.perf.profiling.hooks import inference, wrapped_forward
-from tinytorch.perf.profiling.work import arrays_in
 
 MB = 2**20
 

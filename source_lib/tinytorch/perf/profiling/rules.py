@@ -21,6 +21,7 @@ from tinytorch.core.module import Module
 from tinytorch.core.normalization import LayerNorm
 from tinytorch.core.tensor import Tensor
 from tinytorch.core.transformer import GPT, TransformerBlock
+from tinytorch.perf.arrays import only_passes_on
 from tinytorch.perf.profiling.flops import (
     attention_product_flops,
     conv2d_flops,
@@ -29,7 +30,7 @@ from tinytorch.perf.profiling.flops import (
     softmax_flops,
 )
 from tinytorch.perf.profiling.hooks import LayerCall
-from tinytorch.perf.profiling.work import Work, bytes_moved, only_passes_on
+from tinytorch.perf.profiling.work import Work, bytes_moved
 
 Rule = Callable[[Any, tuple[Any, ...], Any], Work]
 
