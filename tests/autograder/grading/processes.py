@@ -30,6 +30,8 @@ class Family:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            # Tests that run in the background of a shell were told to ignore Ctrl+C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             **extra,
         )
 
