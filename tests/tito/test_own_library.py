@@ -10,7 +10,8 @@ WHOSE = """
 import tinytorch.benchmarking
 from tinytorch.perf import acceleration, compression, memoization, profiling, quantization
 own = (profiling.own_work, quantization.quantize_int8, compression.magnitude_prune,
-       memoization.KVCache, acceleration.tiled_matmul, tinytorch.benchmarking.bootstrap_ratio_interval)
+       memoization.KVCache, acceleration.tiled_matmul,
+       tinytorch.benchmarking.bootstrap_ratio_interval)
 print(*(thing.__module__ for thing in own))
 """
 

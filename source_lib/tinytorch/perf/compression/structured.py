@@ -115,7 +115,7 @@ def kept_units(importance: ArrayLike, prune_ratio: float) -> Array:
 
     Of ``importance`` (units,) the round(prune_ratio units) smallest go, but one always stays;
     among equals the later ones go first.
-    Raises ValueError for a ratio outside [0, 1).
+    Raises ValueError for a ratio outside [0, 1) and for NaN.
 
     >>> kept_units([3.0, 1.0, 2.0, 5.0], prune_ratio=0.5)
     array([0, 3])
@@ -123,6 +123,8 @@ def kept_units(importance: ArrayLike, prune_ratio: float) -> Array:
     if not 0 <= prune_ratio < 1:
         raise ValueError(f"expected a prune_ratio in [0, 1), got {prune_ratio}")
     values = np.asarray(importance)
+    if np.isnan(values).any():
+        raise ValueError("expected an importance of each unit, got NaN")
     count = max(1, values.size - round(prune_ratio * values.size))
     return np.sort(np.argsort(-values, kind="stable")[:count])
 

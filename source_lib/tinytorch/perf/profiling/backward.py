@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core.checks import checked_size
 from tinytorch.core.module import Module
 from tinytorch.core.optimizers import SGD, Adam, AdamW, Optimizer
 from tinytorch.core.tensor import Tensor
@@ -97,7 +98,9 @@ def step_latencies_ms(model: Module, x: Any, iterations: int) -> tuple[float, fl
 
     A first step warms up and is not counted; every step begins without gradients, and its backward
     pass with ones in the shape of the output.
+    Raises ValueError or TypeError unless iterations is an integer from 1.
     """
+    checked_size("iterations", iterations)
     times_ns = []
     for _ in range(iterations + 1):
         model.zero_grad()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinytorch.core.checks import checked_size
 from tinytorch.core.module import Module
 from tinytorch.perf.profiling.counting import own_parameters
 from tinytorch.perf.profiling.hooks import LayerCall, Trace, inference, wrapped_forward
@@ -41,7 +42,9 @@ def own_times_ms(model: Module, x: Any, passes: int = TIMED_PASSES) -> list[floa
     up and is not counted.
     The wrapping itself costs less than a microsecond a layer, with which the layer above it is
     charged.
+    Raises ValueError or TypeError unless passes is an integer from 1.
     """
+    checked_size("passes", passes)
     times: list[list[int]] = []
     for _ in range(passes + 1):
         trace = Trace()

@@ -9,7 +9,7 @@ def signal_to_noise_db(x: ArrayLike, back: ArrayLike) -> float:
 
     ``back`` is what came back for ``x``, in the same shape; no error at all gives infinity.
     The sums are taken in float64.
-    Raises ValueError for two shapes.
+    Raises ValueError for two shapes and for NaN.
     Source: Bennett 1948, Spectra of Quantized Signals, for the error taken as noise.
 
     >>> round(signal_to_noise_db([3.0, 4.0], [3.0, 4.5]), 2)
@@ -18,6 +18,8 @@ def signal_to_noise_db(x: ArrayLike, back: ArrayLike) -> float:
     signal, noisy = np.asarray(x, dtype=np.float64), np.asarray(back, dtype=np.float64)
     if signal.shape != noisy.shape:
         raise ValueError(f"expected two arrays of one shape, got {signal.shape}, {noisy.shape}")
+    if np.isnan(signal).any() or np.isnan(noisy).any():
+        raise ValueError("expected numbers to compare, got NaN")
     noise_power = np.sum((signal - noisy) ** 2)
     if noise_power == 0:
         return float("inf")

@@ -244,3 +244,5 @@ def test_neurons_can_be_put_in_another_order():
     np.testing.assert_allclose(model(x).data, before, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match=r"a prune_ratio in \[0, 1\), got 1"):
         kept_units([1.0], 1)
+    with pytest.raises(ValueError, match="got NaN"):
+        kept_units([1.0, np.nan], 0.5)

@@ -14,7 +14,13 @@ from tinytorch.core.layers import Linear, Sequential
 from tinytorch.core.module import Module
 from tinytorch.core.tensor import Tensor
 from tinytorch.core.transformer import GPT
-from tinytorch.perf.profiling import Profiler, Roofline, quick_profile
+from tinytorch.perf.profiling import (
+    Profiler,
+    Roofline,
+    own_times_ms,
+    quick_profile,
+    step_latencies_ms,
+)
 
 ROOF = Roofline(100e9, ((2**20, 50e9), (2**26, 10e9)))
 PROFILER = Profiler(ROOF)
@@ -130,6 +136,13 @@ def test_latency_is_the_median_of_warm_passes_in_milliseconds():
 def test_counts_that_are_none_are_refused(warmup, iterations, error):
     with pytest.raises(error, match=r"warmup|iterations"):
         PROFILER.measure_latency(mlp(), (1, 12), warmup, iterations)
+
+
+@pytest.mark.parametrize("function", [own_times_ms, step_latencies_ms])
+@pytest.mark.parametrize(("passes", "error"), [(0, ValueError), (-1, ValueError), (2.0, TypeError)])
+def test_no_passes_have_no_median(function, passes, error):
+    with pytest.raises(error, match=r"passes|iterations"):
+        function(mlp(), Tensor(np.ones((1, 12))), passes)
 
 
 @pytest.mark.usefixtures("software_clock")

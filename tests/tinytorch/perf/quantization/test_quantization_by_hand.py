@@ -68,5 +68,8 @@ def test_the_ends_of_the_decibel_scale():
     """No error, no signal, and two shapes."""
     assert signal_to_noise_db([1.0, 2.0], [1.0, 2.0]) == np.inf
     assert signal_to_noise_db([0.0, 0.0], [1.0, 0.0]) == -np.inf
+    for pair in (([np.nan, 1.0], [0.0, 1.0]), ([0.0, 1.0], [np.nan, 1.0])):
+        with pytest.raises(ValueError, match="got NaN"):
+            signal_to_noise_db(*pair)
     with pytest.raises(ValueError, match="one shape"):
         signal_to_noise_db([1.0, 2.0], [1.0])
