@@ -736,13 +736,14 @@ def check_attainable(student):
 def check_least_seconds(student):
     """The least time is the longer one of computing and moving."""
     roof = made_roof(student)
-    for _ in range(10):
-        flops, moved = draw((0, 10**9), (1, 10**8))
-        expected = max(flops / 100e9, moved / rate_for(moved))
-        assert close(roof.least_seconds(flops, moved), expected), (
-            "least_seconds must be the longer one of flops / peak and bytes / bandwidth, with the "
-            "bandwidth of a working set of the bytes moved"
-        )
+    for moved in draw((1000, 2**17), (2**19, 2**22), (2**24, 2**27)):
+        for factor in (0, 0.3, 3):  # of the operations that take as long as moving the bytes
+            flops = int(factor * 100e9 * moved / rate_for(moved))
+            expected = max(flops / 100e9, moved / rate_for(moved))
+            assert close(roof.least_seconds(flops, moved), expected), (
+                "least_seconds must be the longer one of flops / peak and bytes / bandwidth, with "
+                "the bandwidth of a working set of the bytes moved"
+            )
 
 
 def check_bound(student):

@@ -3,12 +3,14 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 
+from autograder.kernels.limits import MIB
 from autograder.kernels.provisioner import next_number, shared_warm
 from autograder.kernels.specs import GRADING_KERNEL, CourseKernelSpecManager
 from autograder.kernels.warm import Warm
@@ -153,3 +155,27 @@ def test_thirty_kernels_in_a_row_leak_nothing(start_kernel, started_from):
         kernel.client.context.destroy(linger=0)
     assert started_from(warm) == processes
     assert len(os.listdir("/proc/self/fd")) <= descriptors + 2
+
+
+@pytest.mark.slow
+def test_a_thousand_kernels_leak_no_descriptor_process_mount_or_memory(new_kernel, started_from):
+    """Each is a whole kernel, which is ready and has answered before it is shut down."""
+    warm = shared_warm(STUDENT)
+
+    def one():
+        kernel = new_kernel()
+        assert kernel.run("1 + 1") == "2"
+        kernel.close()
+
+    def held():
+        mounts = Path(f"/proc/{inside.pid}/mountinfo").read_text().count("\n")
+        mine = len(os.listdir("/proc/self/fd"))
+        return mine, inside.num_fds(), mounts, len(started_from(warm))
+
+    one()
+    inside = psutil.Process(warm._process.pid).children()[0]
+    before, memory = held(), inside.memory_info().rss
+    for _ in range(1000):
+        one()
+    assert held() == before
+    assert inside.memory_info().rss < memory + 8 * MIB

@@ -211,27 +211,5 @@ def test_the_environment_inside_names_no_folder_of_the_person_who_grades(monkeyp
     assert json.loads(json.dumps(inside)) == inside
 
 
-@pytest.mark.slow
-def test_a_thousand_processes_leak_no_descriptor_process_or_mount(plain_body, started_from):
-    warm = WarmProcess(plain_body)
-    try:
-        warm.start({"code": "pass"}, [], Limits(), 1).close()
-        inside = psutil.Process(warm._process.pid).children()[0]
-
-        def held():
-            mounts = Path(f"/proc/{inside.pid}/mountinfo").read_text().count("\n")
-            mine = len(os.listdir("/proc/self/fd"))
-            return mine, inside.num_fds(), mounts, len(started_from(warm))
-
-        before = held()
-        for number in range(1000):
-            process = warm.start({"code": "pass"}, [], Limits(), number)
-            assert process.wait(30) == 0
-            process.close()
-        assert held() == before
-    finally:
-        warm.close()
-
-
 def running(pid):
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
