@@ -155,8 +155,9 @@ def time_interleaved(
     Sample i of every returned latency is from round i, so they may be paired.
     Arms that are the same object share one calibration, so that they differ in nothing.
     `seed` makes the orders repeatable and leaves the global random state alone.
-    Raises as `compare_latency`; RuntimeError also when any block took no time, since its logarithm
-    does not exist.
+    Raises TypeError when an arm is not callable, ValueError for an argument out of range,
+    RuntimeError when the clock is too coarse or a block took no time, whose logarithm does not
+    exist.
 
     >>> first, second = time_interleaved([dict, list], 10, seed=1)
     >>> first.num_samples, second.num_samples
