@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nbformat.notebooknode import NotebookNode
+from nbformat.v4 import new_raw_cell
 from nbgrader.api import Gradebook, Notebook, SourceCell
 from nbgrader.nbgraderformat import MetadataValidator
 from nbgrader.preprocessors import NbGraderPreprocessor
@@ -91,7 +92,7 @@ class RestoreCells(NbGraderPreprocessor):
             if grade_id in found:
                 place = 1 + next(i for i, cell in enumerate(nb.cells) if id_of(cell) == grade_id)
             elif source.locked:
-                cell = NotebookNode(cell_type="raw", metadata=NotebookNode(), source="")
+                cell = new_raw_cell()
                 restore(cell, source, metadata)
                 nb.cells.insert(place, cell)
                 place += 1

@@ -1,11 +1,12 @@
 """A submission says which cell is which; what a cell counts for is the gradebook's."""
 
+import warnings
 from types import SimpleNamespace
 
 import nbformat
 import pytest
 
-from autograder.grading.restore import id_of, like, restore, rules_of
+from autograder.grading.restore import RestoreCells, id_of, like, restore, rules_of
 
 TEST = "assert f(1) == 2\n### BEGIN HIDDEN TESTS\nassert f(2) == 3\n### END HIDDEN TESTS"
 
@@ -50,6 +51,15 @@ def test_a_given_cell_becomes_what_it_was_whatever_it_is_now(rules, kind):
     assert (cell.cell_type, cell.source, cell.outputs) == ("code", TEST, [])
     assert cell.metadata == {"nbgrader": rules["test"][1]}
     nbformat.validate(nbformat.v4.new_notebook(cells=[cell]))
+
+
+def test_a_missing_given_cell_is_put_back_whole(rules):
+    """With an id of its own, without which nbformat warns at every reading."""
+    notebook = nbformat.v4.new_notebook()
+    RestoreCells()._put_back(notebook, rules, set())
+    assert [id_of(cell) for cell in notebook.cells] == ["test", "task"]
+    with warnings.catch_warnings(action="error"):
+        nbformat.validate(notebook)
 
 
 def test_an_answer_keeps_its_text(rules):
