@@ -51,7 +51,7 @@ def main() -> None:
             if chosen.missing:
                 names = [name for name in names if name not in kept.get(side, {})]
             for found in grade(side, names, Path(folder)):
-                kept[side] = kept.get(side, {}) | found
+                kept[side] = kept.get(side, {}) | {name: told(found[name]) for name in found}
                 KEPT.write_text(json.dumps(kept, indent=1) + "\n")
     RESULTS.write_text(table(kept.get("stock", {}), kept.get("ours", {})), encoding="utf-8")
 
@@ -173,13 +173,17 @@ def count(side: Side, cases: list[Any]) -> str:
     return f"{sum(not side[case.name] for case in graded)} of {len(graded)}"
 
 
+def told(found: list[str]) -> list[str]:
+    """Return at most four faults, short, and how many more there are: one case leaves 120,000."""
+    more = [f"and {len(found) - 4} more"] if len(found) > 4 else []
+    return [fault[:110].replace("\n", " ") for fault in found[:4]] + more
+
+
 def said(side: Side, name: str) -> str:
-    """Return one cell of the table: at most four faults, short."""
+    """Return one cell of the table."""
     if name not in side:
         return ""
-    found = [fault[:110].replace("\n", " ") for fault in side[name]]
-    more = f"; and {len(found) - 4} more" if len(found) > 4 else ""
-    return "; ".join(found[:4]) + more or "holds"
+    return "; ".join(side[name]) or "holds"
 
 
 if __name__ == "__main__":
