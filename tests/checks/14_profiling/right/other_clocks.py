@@ -216,18 +216,6 @@ class Work:
         return self.products + self.others
 
 
-def arrays_in(value: Any) -> Iterator[Array]:
-    if isinstance(value, Tensor):
-        yield value.data
-    elif isinstance(value, np.ndarray):
-        yield value
-    elif isinstance(value, dict):
-        yield from arrays_in(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from arrays_in(item)
-
-
 def bytes_moved(layer, inputs, output):
     total = sum(array.nbytes for array in layer.state_dict().values())
     return total + sum(array.nbytes for value in (inputs, output) for array in arrays_in(value))

@@ -252,18 +252,6 @@ class Work:
         return self.products + self.others
 
 
-def arrays_in(value: Any) -> Iterator[Array]:
-    if isinstance(value, Tensor):
-        yield value.data
-    elif isinstance(value, np.ndarray):
-        yield value
-    elif isinstance(value, dict):
-        yield from arrays_in(list(value.values()))
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from arrays_in(item)
-
-
 def bytes_moved(layer, inputs, output):
     total = layer.size_bytes()
     for array in arrays_in(inputs):
