@@ -154,11 +154,18 @@ def further_table(runs: "list[Run]", cells_s: float | None) -> str:
     stock = costs.get("stock nbgrader")
     for name, (wall, cpu, start, many) in costs.items():
         row: list[Any] = [name, f"{few} to {many}", f"{start:.2f}", f"{wall:.3f}", f"{cpu:.3f}"]
+        row.append(f"{cpu / wall:.2f}")
         own = cells_s or 0.0
         row.append(f"{(cpu - own) / (stock[1] - own):.0%}" if stock and cells_s else "-")
         rows.append(row)
-    head = ["grader", "students", "CPU s to start", "wall s", "CPU s", "of stock's beyond"]
-    return "\n## One submission more\n\n" + table(head, rows)
+    head = ["grader", "students", "CPU s to start", "wall s", "CPU s", "processors busy",
+            "of stock's beyond"]  # fmt: skip
+    text = "\n## One submission more\n\n" + table(head, rows)
+    return text + (
+        "\nA submission keeps more than one processor busy even with one worker, since the "
+        "student's kernel, the process with the tests and the grader run beside each other; so "
+        "workers add up to the processors there are, not to their own number.\n"
+    )
 
 
 def memory_table(runs: "list[Run]") -> str:
