@@ -8,11 +8,12 @@ Fused into one pass, it would read its inputs once and write its result once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinytorch.perf.arrays import arrays_in
 from tinytorch.perf.profiling.memory import traced_peak
 
 
@@ -103,7 +104,7 @@ class RecordedArray(np.ndarray[Any, Any]):
             self.log.append(Operation(name, _bytes_in(inputs), result.nbytes))
             return given
         recorded = _recorded(np.asarray(result), self.log)
-        if not any(np.may_share_memory(recorded, array) for array in _arrays_in(inputs)):
+        if not any(np.may_share_memory(recorded, array) for array in arrays_in(inputs)):
             self.log.append(Operation(name, _bytes_in(inputs), result.nbytes))
         return recorded
 
@@ -114,16 +115,8 @@ def _recorded(array: np.ndarray, log: list[Operation]) -> RecordedArray:
     return view
 
 
-def _arrays_in(value: Any) -> Iterator[np.ndarray]:
-    if isinstance(value, np.ndarray):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from _arrays_in(item)
-
-
 def _bytes_in(value: Any) -> int:
-    return sum(array.nbytes for array in _arrays_in(value))
+    return sum(array.nbytes for array in arrays_in(value))
 
 
 def _plain(value: Any) -> Any:
