@@ -665,9 +665,10 @@ def softmax(scores):
 
 
 def frequencies_fit(tokens, p):
-    """Whether the counts are as `p` says, but for what chance does once in fifty million times.
+    """Whether each count is as near to what `p` says as chance leaves it.
 
-    Bernstein's inequality: it holds for a rare token too, of which one is many deviations.
+    Bernstein's inequality: a count of standard deviation s is further away than 6 s + 12 with a
+    probability below 2 exp(-18), about 3 in 10^8, for a rare token too.
     """
     n = len(tokens)
     counts = np.bincount(tokens, minlength=len(p))

@@ -162,9 +162,8 @@ def further_table(runs: "list[Run]", cells_s: float | None) -> str:
             "of stock's beyond"]  # fmt: skip
     text = "\n## One submission more\n\n" + table(head, rows)
     return text + (
-        "\nA submission keeps more than one processor busy even with one worker, since the "
-        "student's kernel, the process with the tests and the grader run beside each other; so "
-        "workers add up to the processors there are, not to their own number.\n"
+        '\n"Processors busy" is CPU s divided by wall s: workers gain until it reaches the number '
+        "of processors that there are.\n"
     )
 
 
