@@ -30,6 +30,7 @@ from autograder.grading.outputs import Allowance, describe, is_test, verdict_out
 from autograder.grading.pair import CheckerDiedError, Pair, library_view
 from autograder.grading.record import NOTE, Record, write_record
 from autograder.grading.restore import OWNED
+from autograder.kernels.jail import SandboxError
 from autograder.kernels.limits import MIB, Limits
 from autograder.kernels.provisioner import shared_warm
 from autograder.kernels.specs import CourseKernelSpecManager
@@ -120,11 +121,14 @@ class SandboxedExecute(Execute):
         handed_in = copy.deepcopy(nb)
         warm = {view: shared_warm(view) for view in (self.view.student, self.view.checker)}
         started = {view: process.starts for view, process in warm.items()}
-        nb, resources = self._run(nb, resources, files, **kwargs)
+        try:
+            nb, resources = self._run(nb, resources, files, **kwargs)
+        except DeadKernelError:  # which runs no cell before it has answered
+            return self._run(handed_in, resources, files, **kwargs)
         lasted = all(process.lasted(started[view]) for view, process in warm.items())
-        if self.death is not None and (self.killed or not lasted):
-            # It may not be the submission's doing: somebody or the machine ended its kernel, or
-            # the process that its kernels were forked from.
+        if self.killed or (self.death is not None and not lasted):
+            # It may not be the submission's doing: somebody or the machine ended its kernel, its
+            # checker, or the process that they were forked from.
             nb, resources = self._run(handed_in, resources, files, **kwargs)
         return nb, resources
 
@@ -166,19 +170,29 @@ class SandboxedExecute(Execute):
         await super().async_start_new_kernel(**self.pair.kernel_arguments(), **kwargs)
         provisioner: Any = self.km.provisioner
         self.confined = provisioner.confined
-        self.pair.start_checker(self.confined.scratch)
+        try:
+            self.pair.start_checker(self.confined.scratch)
+        except SandboxError as error:
+            if not self.confined.was_killed():
+                raise
+            await self._async_cleanup_kernel()  # its scratch went with it
+            raise DeadKernelError("the kernel was ended while its checker started") from error
 
     async def async_start_new_kernel_client(self) -> Any:
         """Connect to the kernel, and wait no longer than until its first message is here."""
         self.kc = self.km.client(context=bounded_context())
         self.kc.start_channels(hb=False)
         self.kc.allow_stdin = False
-        for _ in range(round(self.startup_timeout / CONNECT_SECONDS)):
-            self.kc.kernel_info()
-            if await self.kc.iopub_channel.socket.poll(1000 * CONNECT_SECONDS):
-                return self.kc
-            await self._async_check_alive()
-        raise DeadKernelError("the kernel did not answer")
+        try:
+            for _ in range(round(self.startup_timeout / CONNECT_SECONDS)):
+                self.kc.kernel_info()
+                if await self.kc.iopub_channel.socket.poll(1000 * CONNECT_SECONDS):
+                    return self.kc
+                await self._async_check_alive()
+            raise DeadKernelError("the kernel did not answer")
+        except DeadKernelError:
+            await self._async_cleanup_kernel()
+            raise
 
     # nbclient binds the blocking twins to its own coroutines, so they have to be bound again.
     start_new_kernel = run_sync(async_start_new_kernel)
@@ -211,6 +225,7 @@ class SandboxedExecute(Execute):
                 found = self.pair.finish(place, seconds)
             except CheckerDiedError as error:
                 found = {"passed": False, "ename": "NotRun", "evalue": str(error)}
+                self.killed = self.killed or self.pair.checker_was_killed()
             cell.outputs = verdict_outputs(found)
             if found.get("problem") == "timeout":
                 self.record.problems.append(f"{describe(cell)} ran out of time")
@@ -281,9 +296,8 @@ class SandboxedExecute(Execute):
 
     def _end_kernel(self, cause: str) -> None:
         self.death = f"{cause}; the cells after it were not run"
-        code, reason = self.confined.exit_code(), self.confined.ended.get("reason")
-        self.killed = code == -signal.SIGKILL and reason is None
-        if reason == "memory":
+        self.killed = self.confined.was_killed() or self.pair.checker_was_killed()
+        if self.confined.ended.get("reason") == "memory":
             self.death = f"out of memory: {self.death}"
         self.record.problems.append(self.death)
         self.confined.signal(signal.SIGKILL)

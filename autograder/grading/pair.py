@@ -121,6 +121,10 @@ class Pair:
         answer = self._order({"do": "settle", "seconds": seconds}, seconds + CHECKER_GRACE)
         return bool(answer.get("settled"))
 
+    def checker_was_killed(self) -> bool:
+        """Tell whether somebody or the machine ended the checker."""
+        return self._checker is not None and self._checker.was_killed()
+
     def close(self) -> None:
         """End the checker; the kernel is ended by its manager."""
         for end in (self._for_checker, self._for_student):

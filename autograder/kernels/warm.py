@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from jupyter_core.paths import jupyter_config_path
 from autograder.kernels.jail import SandboxError
 from autograder.kernels.limits import Limits
 
-START_SECONDS = 60.0
+START_SECONDS, SETTLE_SECONDS = 60.0, 0.5
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH")
 # Below folders that are shown: exchanges of nbgrader, and what people configure for a machine.
@@ -72,6 +73,11 @@ class Confined:
         if self.pidfd >= 0 and not self.ended:
             _readable(self.lifeline.fileno(), seconds)
         return self.exit_code()
+
+    def was_killed(self) -> bool:
+        """Tell whether it was ended by a signal, and not for using too much memory."""
+        # Its sockets may be seen to be closed before its end is told.
+        return self.wait(SETTLE_SECONDS) == -signal.SIGKILL and "reason" not in self.ended
 
     def close(self) -> None:
         """End the process and everything it started, and wait until they are gone."""

@@ -181,14 +181,18 @@ class TestProcesses:
         self.undisturbed(family.finish(), slow_course)
         assert family.left() == []
 
+    @pytest.mark.parametrize("which", [[0], [-1], [0, -1]], ids=["first", "last", "both"])
     @pytest.mark.parametrize("depth", [2, 3], ids=["what watches it", "itself"])
-    def test_kernels_are_killed(self, slow_course, depth):
-        """Those of the first submission, of the student's code and of the tests."""
+    @pytest.mark.parametrize("seconds", [0, 0.12, 0.5])
+    def test_kernels_are_killed(self, slow_course, seconds, depth, which):
+        """That of the student's code, that of the tests; as they start, and in the first cell."""
         family = Family(slow_course, *GRADE)
         family.wait_for(lambda pid: depth_in_zygote(pid) == 3)
-        time.sleep(0.5)
-        for pid in family.wait_for(lambda pid: depth_in_zygote(pid) == depth):
-            os.kill(pid, signal.SIGKILL)
+        time.sleep(seconds)
+        found = family.wait_for(lambda pid: depth_in_zygote(pid) == depth)
+        for pid in {found[place] for place in which}:
+            with contextlib.suppress(ProcessLookupError):  # it may have lived for an instant only
+                os.kill(pid, signal.SIGKILL)
         self.undisturbed(family.finish(), slow_course)
         assert family.left() == []
 
