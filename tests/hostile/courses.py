@@ -51,6 +51,8 @@ def write_course(root: Path, side: str, chapter: bool = False) -> None:
         source = root / "assignments" / "source" / name / f"{name}.ipynb"
         source.parent.mkdir(parents=True)
         nbformat.write(target.source_notebook(), source)
+        for file, text in target.FILES.items():
+            (source.parent / file).write_text(text, encoding="utf-8")
     nbgrader(root, "generate_assignment", name)
     nbgrader(root, "db", "student", "add", "nobody", f"--last-name={planted.GRADEBOOK.word}")
 

@@ -1,7 +1,8 @@
 """The course that is attacked: one small assignment, ordinary in everything.
 
-Its imports are in a plain cell, a helper of its tests is in a locked one, and its tests are plain
-asserts, as in most courses; nothing in it knows what will grade it.
+Its imports are in a plain cell, one helper of its tests is in a locked one, another in a file that
+is given with it, and its tests are plain asserts, as in most courses; nothing in it knows what will
+grade it.
 Hidden values are words of `planted`, so that a leak can be recognised.
 """
 
@@ -26,6 +27,7 @@ VALUE, NUMBER, BOUND, LEVEL, WORD, KEPT = (
 )  # fmt: skip
 
 GIVEN = "def near(a, b):\n    return abs(a - b) < 1e-9"
+FILES = {"distances.py": "def apart(a, b):\n    return abs(a - b)\n"}
 STUBS = {
     "clamp": '''
         def clamp(x, low, high):
@@ -173,7 +175,8 @@ TESTS = {
     "announce": """
         assert announce([3, 9, 2, 9]) == 1
         ### BEGIN HIDDEN TESTS
-        assert announce([-71.25]) == 0, "one value is the largest"
+        import distances
+        assert distances.apart(announce([-71.25]), 0) == 0, "one value is the largest"
         ### END HIDDEN TESTS
         """,
 }

@@ -354,6 +354,32 @@ def helper_of_the_tests_edited(book: Book) -> NotebookNode:
 
 
 @hostile()
+def helper_file_replaced(book: Book) -> dict[str, object]:
+    """The file of a helper of the tests is handed in, written over, and patched once imported."""
+    lie = "def apart(a, b):\n    return 0\n"
+    notebook = book.solved(
+        "nothing",
+        announce=f"""
+            import os, sys
+
+            for folder in {{"", *sys.path}}:
+                try:
+                    with open(os.path.join(folder, "distances.py"), "w") as file:
+                        file.write({lie!r})
+                except OSError:
+                    pass
+            import distances
+
+            distances.apart = lambda *rest: 0
+
+            def announce(values):
+                return 1 if len(values) == 4 else 7
+            """,
+    )
+    return {book.file_name: notebook, "distances.py": lie, "distances/__init__.py": lie}
+
+
+@hostile()
 def import_system_patched(book: Book) -> NotebookNode:
     """Whatever is imported from now on is a stand-in that agrees."""
     return book.opening("""
