@@ -16,12 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tinytorch.core.tensor import Float32Array, Tensor, as_float32
-from tinytorch.perf.fast import compiled, scipy_available
+from tinytorch.perf.compression.csr_loops import compiled_csr_product
+from tinytorch.perf.fast import scipy_available
 
 Int32Array = NDArray[np.int32]
-
-# From here on the compiled loop over whole rows of the batch is faster than scipy's.
-MIN_BATCH_COMPILED = 8
 
 
 class COO(NamedTuple):
@@ -94,8 +92,8 @@ def coo_product(x: Float32Array, coo: COO, m: int) -> Float32Array:
 def csr_product(x: Float32Array, csr: CSR) -> Float32Array:
     """Return x A^T: (N, n) times the transpose of A (m, n) in CSR, float32 (N, m).
 
-    Output i gathers the columns of ``x`` that row i names; the twins are scipy.sparse, and for
-    batches a compiled loop.
+    Output i gathers the columns of ``x`` that row i names; the twins are compiled loops, and
+    without numba scipy.sparse.
     Raises ValueError for lists that name places outside of ``x`` or of themselves.
 
     >>> csr_product(np.ones((1, 2), dtype=np.float32), to_csr([[0.0, 5.0], [7.0, 8.0]]))
@@ -136,8 +134,6 @@ def _check_rows(x: Float32Array) -> None:
 def check_csr(csr: CSR, n: int) -> None:
     """Raise ValueError unless the lists are those of a matrix of ``n`` columns.
 
-    Compiled code does not look whether a place exists before it reads it.
-
     >>> check_csr(to_csr([[0.0, 5.0]]), n=2)
     """
     values, columns, starts = csr
@@ -153,13 +149,10 @@ def fast_csr_product(x: Float32Array, csr: CSR, view: Any) -> Float32Array | Non
 
     ``view`` is what ``scipy_csr`` gives; nothing is checked.
     """
-    if len(x) >= MIN_BATCH_COMPILED:
-        loop = compiled(csr_loop, CSR_SIGNATURE, fastmath=True)
-        if loop is not None:
-            out = np.empty((len(csr.starts) - 1, len(x)), dtype=np.float32)
-            loop(np.ascontiguousarray(x.T), *csr, out)
-            return out.T
-    return _times_columns(view, x) if view is not None and scipy_available() else None
+    product = compiled_csr_product(x, csr)
+    if product is None and view is not None and scipy_available():
+        return _times_columns(view, x)
+    return product
 
 
 def scipy_csr(csr: CSR, n: int) -> Any:
@@ -208,35 +201,3 @@ def _times_columns(matrix: Any, x: Float32Array) -> Float32Array:
 
 def _scipy_sparse() -> Any:
     return importlib.import_module("scipy.sparse")
-
-
-CSR_SIGNATURE = "void({0}, {1}, {2}, {2}, float32[:, ::1])".format(
-    "Array(float32, 2, 'C', readonly=True)",
-    "Array(float32, 1, 'C', readonly=True)",
-    "Array(int32, 1, 'C', readonly=True)",
-)
-
-
-def csr_loop(xt: Any, values: Any, columns: Any, starts: Any, out: Any) -> None:
-    """Write A x^T into ``out`` (m, N), for ``xt`` (n, N) and A in CSR; to be compiled.
-
-    Four values at a time, so that a row of ``out`` is read and written a quarter as often.
-    """
-    for i in range(out.shape[0]):
-        row = out[i]
-        row[:] = 0
-        first, last = starts[i], starts[i + 1]
-        whole = last - (last - first) % 4
-        for k in range(first, whole, 4):
-            v0, v1, v2, v3 = values[k], values[k + 1], values[k + 2], values[k + 3]
-            x0, x1, x2, x3 = (
-                xt[columns[k]],
-                xt[columns[k + 1]],
-                xt[columns[k + 2]],
-                xt[columns[k + 3]],
-            )
-            for b in range(row.size):
-                row[b] += v0 * x0[b] + v1 * x1[b] + v2 * x2[b] + v3 * x3[b]
-        for k in range(whole, last):
-            for b in range(row.size):
-                row[b] += values[k] * xt[columns[k], b]
