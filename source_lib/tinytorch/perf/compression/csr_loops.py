@@ -18,15 +18,17 @@ if TYPE_CHECKING:
 
 # From here on a product for the whole batch at a time is the faster one.
 MIN_BATCH = 8
-SIGNATURE = "void({0}, {1}, {2}, {2}, float32[:, ::1])".format(
+SIGNATURE = "void({0}, {1}, {2}, {2}, {1}, float32[:, ::1])".format(
     "Array(float32, 2, 'C', readonly=True)",
     "Array(float32, 1, 'C', readonly=True)",
     "Array(int32, 1, 'C', readonly=True)",
 )
 
 
-def compiled_csr_product(x: Float32Array, csr: CSR) -> Float32Array | None:
-    """Return x A^T: (N, n) times the transpose of A (m, n), or None without numba.
+def compiled_csr_product(
+    x: Float32Array, csr: CSR, bias: Float32Array | None = None
+) -> Float32Array | None:
+    """Return x A^T + b: (N, n) times the transpose of A (m, n), b (m,); or None without numba.
 
     Nothing is checked, and compiled code does not look whether a place exists before it reads it.
     """
@@ -35,37 +37,39 @@ def compiled_csr_product(x: Float32Array, csr: CSR) -> Float32Array | None:
     if loop is None:
         return None
     m, batch = len(csr.starts) - 1, len(x)
+    if bias is None:
+        bias = np.zeros(m, dtype=np.float32)
     if single:
         out = np.empty((batch, m), dtype=np.float32)
-        loop(np.ascontiguousarray(x), *csr, out)
+        loop(np.ascontiguousarray(x), *csr, bias, out)
         return out
     out = np.empty((m, batch), dtype=np.float32)
-    loop(np.ascontiguousarray(x.T), *csr, out)
+    loop(np.ascontiguousarray(x.T), *csr, bias, out)
     return out.T
 
 
-def gather_rows(x: Any, values: Any, columns: Any, starts: Any, out: Any) -> None:
-    """Write x A^T into ``out`` (N, m), for ``x`` (N, n) and A (m, n) in CSR.
+def gather_rows(x: Any, values: Any, columns: Any, starts: Any, bias: Any, out: Any) -> None:
+    """Write x A^T + b into ``out`` (N, m), for ``x`` (N, n), A (m, n) in CSR and b (m,).
 
     An output gathers its inputs from one row of ``x``, which stays in the nearest cache.
     """
     for b in range(out.shape[0]):
         row = x[b]
         for i in range(out.shape[1]):
-            total = np.float32(0)
+            total = bias[i]
             for k in range(np.uint32(starts[i]), np.uint32(starts[i + 1])):
                 total += values[k] * row[np.uint32(columns[k])]
             out[b, i] = total
 
 
-def scale_rows(xt: Any, values: Any, columns: Any, starts: Any, out: Any) -> None:
-    """Write A x^T into ``out`` (m, N), for ``xt`` (n, N) and A (m, n) in CSR.
+def scale_rows(xt: Any, values: Any, columns: Any, starts: Any, bias: Any, out: Any) -> None:
+    """Write A x^T + b into ``out`` (m, N), for ``xt`` (n, N), A (m, n) in CSR and b (m,).
 
     Four values at a time, so that a row of ``out`` is read and written a quarter as often.
     """
     for i in range(out.shape[0]):
         row = out[i]
-        row[:] = 0
+        row[:] = bias[i]
         first, last = starts[i], starts[i + 1]
         whole = last - (last - first) % 4
         for k in range(first, whole, 4):

@@ -83,7 +83,7 @@ def coo_product(x: Float32Array, coo: COO, m: int) -> Float32Array:
         raise ValueError(f"expected COO lists of a matrix ({m}, {x.shape[1]}), got others")
     if scipy_available():
         places = coo.values, (coo.rows, coo.columns)
-        return _times_columns(_scipy_sparse().coo_array(places, shape=(m, x.shape[1])), x)
+        return times_columns(_scipy_sparse().coo_array(places, shape=(m, x.shape[1])), x)
     out = np.zeros((m, len(x)), dtype=np.float32)
     np.add.at(out, coo.rows, coo.values[:, np.newaxis] * x.T[coo.columns])
     return out.T
@@ -101,10 +101,11 @@ def csr_product(x: Float32Array, csr: CSR) -> Float32Array:
     """
     _check_rows(x)
     check_csr(csr, x.shape[1])
-    fast = fast_csr_product(x, csr, scipy_csr(csr, x.shape[1]))
-    if fast is not None:
-        return fast
-    return csr_product_by_rows(x, csr)
+    product = compiled_csr_product(x, csr)
+    if product is not None:
+        return product
+    view = scipy_csr(csr, x.shape[1])
+    return csr_product_by_rows(x, csr) if view is None else times_columns(view, x)
 
 
 def csr_product_by_rows(x: Float32Array, csr: CSR) -> Float32Array:
@@ -144,17 +145,6 @@ def check_csr(csr: CSR, n: int) -> None:
         raise ValueError(f"expected CSR lists of a matrix of {n} columns, got others")
 
 
-def fast_csr_product(x: Float32Array, csr: CSR, view: Any) -> Float32Array | None:
-    """Return x A^T as ``csr_product`` by one of its twins, or None where there is none.
-
-    ``view`` is what ``scipy_csr`` gives; nothing is checked.
-    """
-    product = compiled_csr_product(x, csr)
-    if product is None and view is not None and scipy_available():
-        return _times_columns(view, x)
-    return product
-
-
 def scipy_csr(csr: CSR, n: int) -> Any:
     """Return scipy's matrix (m, n) of the same arrays, not copied, or None without scipy.
 
@@ -191,7 +181,7 @@ def break_even_sparsity(m: int, n: int, value_bytes: int = 4, index_bytes: int =
     return 1 - room / ((value_bytes + index_bytes) * m * n)
 
 
-def _times_columns(matrix: Any, x: Float32Array) -> Float32Array:
+def times_columns(matrix: Any, x: Float32Array) -> Float32Array:
     """Return x A^T for a matrix of scipy, whose product with one vector is its fastest."""
     if len(x) != 1:
         product: Float32Array = (matrix @ x.T).T

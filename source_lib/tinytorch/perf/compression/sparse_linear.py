@@ -13,17 +13,19 @@ from tinytorch.core.layers import Linear
 from tinytorch.core.module import Module
 from tinytorch.core.tensor import Float32Array, Tensor, as_tensor, needs_grad, wrap
 from tinytorch.perf.compression.bitmap import BitmapLinear
+from tinytorch.perf.compression.csr_loops import compiled_csr_product
 from tinytorch.perf.compression.sparse import (
     COO,
     CSR,
     check_csr,
     coo_product,
-    csr_product,
-    fast_csr_product,
+    csr_product_by_rows,
     scipy_csr,
+    times_columns,
     to_coo,
     to_csr,
 )
+from tinytorch.perf.fast import scipy_available
 from tinytorch.perf.quantization.linear import QuantizedLinear
 from tinytorch.perf.rewrite import copied_bias, copy_with_layers, replace_layers
 
@@ -83,12 +85,7 @@ class SparseLinear(Module):
         if not shape or shape[-1] != self.in_features:
             raise ValueError(f"expected input of shape (..., {self.in_features}), got {shape}")
         rows = x.data if len(shape) == 2 else x.data.reshape(-1, shape[-1])  # (N, in_features)
-        if isinstance(self.matrix, CSR):
-            product = self._csr_product(rows, self.matrix)  # (N, out_features)
-        else:
-            product = coo_product(rows, self.matrix, self.out_features)
-        if bias is not None:
-            product += bias.data
+        product = self._product(rows)  # (N, out_features)
         out = wrap(product if len(shape) == 2 else product.reshape(*shape[:-1], self.out_features))
         operands = (x,) if bias is None else (x, bias)
         if needs_grad(*operands):
@@ -111,16 +108,30 @@ class SparseLinear(Module):
         self._checked = False  # who asks may write into them, as loading a state does
         return self.matrix._asdict()
 
+    def _product(self, x: Float32Array) -> Float32Array:
+        """Return x W + b; the checks of the lists and scipy's matrix are made only once."""
+        matrix, bias = self.matrix, None if self.bias is None else self.bias.data
+        if isinstance(matrix, CSR):
+            if not self._checked:
+                check_csr(matrix, self.in_features)
+                self._checked = True
+            product = compiled_csr_product(x, matrix, bias)
+            if product is not None:
+                return product
+            product = self._csr_product(x, matrix)
+        else:
+            product = coo_product(x, matrix, self.out_features)
+        if bias is not None:
+            product += bias
+        return product
+
     def _csr_product(self, x: Float32Array, csr: CSR) -> Float32Array:
-        """Return ``csr_product``, whose checks and scipy's matrix are made only once."""
-        if not self._checked:
-            check_csr(csr, self.in_features)
-            self._checked = True
         # A copy of the layer must not go on with the matrix of the layer it was copied from.
         if self._view is None or not np.may_share_memory(self._view.data, csr.values):
             self._view = scipy_csr(csr, self.in_features)
-        product = fast_csr_product(x, csr, self._view)
-        return csr_product(x, csr) if product is None else product
+        if self._view is None or not scipy_available():
+            return csr_product_by_rows(x, csr)
+        return times_columns(self._view, x)
 
     def _backward(self, grad: Array) -> tuple[Array, ...]:
         """Return the gradients in x and the bias, from that in the output."""
