@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORK = ROOT / "build" / "grading-bench"
 BIN = Path(sys.executable).parent
 OTTER = WORK / "otter-venv"
+MOST_OF_OTTER = 20
 OTTER_PACKAGES = ("otter-grader==7.0.0", "numpy", "matplotlib", "ipykernel")
 CONFIG = "from pathlib import Path\n\nc = get_config()\nroot = Path(__file__).resolve().parent\n"
 STOCK = CONFIG + 'c.CourseDirectory.root = str(root / "assignments")\n'
@@ -34,7 +35,7 @@ class BenchError(RuntimeError):
 class Peer:
     """One way to grade: `commands` gives what to run, `check` raises BenchError when it failed.
 
-    `most` is how many submissions of a class are run at most, since each costs the same;
+    `most` is how many submissions of a class are run at most, where each is a command of its own;
     `again` is the same command on the class that is graded already.
     """
 
@@ -63,13 +64,16 @@ def environment(bin_folder: Path = BIN) -> dict[str, str]:
 def all_peers() -> list[Peer]:
     """Return the graders, those included that cannot be run here, with the reason."""
     own = [str(BIN / "autograder"), "grade", ASSIGNMENT, "--workers"]
-    plugged = [str(BIN / "nbgrader"), "autograde", ASSIGNMENT, "--log-level=ERROR"]
+    autograde = [str(BIN / "nbgrader"), "autograde", ASSIGNMENT, "--log-level=ERROR"]
     no_dask = None if find_spec("distributed") else "the package `distributed` is not installed"
     cluster = [sys.executable, str(Path(__file__).with_name("on_cluster.py"))]
     return [
-        Peer("stock nbgrader", _stock, _stock_commands, check_course, most=20),
-        Peer("otter run", _otter, _otter_commands, check_otter, most=5, missing=_otter_missing()),
-        Peer("ours, nbgrader autograde", _ours, lambda n: [plugged], check_course),
+        Peer("stock nbgrader", _stock, lambda n: [autograde], check_course),
+        Peer(
+            "otter run", _otter, _otter_commands, check_otter, most=MOST_OF_OTTER,
+            missing=_otter_missing(),
+        ),
+        Peer("ours, nbgrader autograde", _ours, lambda n: [autograde], check_course),
         Peer(
             "ours, 1 worker", _ours, lambda n: [[*own, "1"]], check_course,
             again="ours, unchanged class",
@@ -138,12 +142,6 @@ def _ours(folder: Path, students: int) -> None:
     (folder / "nbgrader_config.py").write_text(PLUGGED, encoding="utf-8")
 
 
-def _stock_commands(students: int) -> list[list[str]]:
-    """Return stock nbgrader's command, for the first students of a large class alone."""
-    command = [str(BIN / "nbgrader"), "autograde", ASSIGNMENT, "--log-level=ERROR"]
-    return [command if students <= 20 else [*command, "--student=s00[01][0-9]"]]
-
-
 def _otter(folder: Path, students: int) -> None:
     workload.write_for_otter(folder, students)
     command = [str(OTTER / "bin" / "otter"), "generate", "-t", "tests", "-o", "autograder.zip"]
@@ -156,7 +154,7 @@ def _otter(folder: Path, students: int) -> None:
 
 def _otter_commands(students: int) -> list[list[str]]:
     start = [str(OTTER / "bin" / "otter"), "run", "-a", "autograder.zip", "--no-logo"]
-    names = [student_name(number) for number in range(min(students, 5))]
+    names = [student_name(number) for number in range(min(students, MOST_OF_OTTER))]
     return [[*start, "-o", f"out/{name}", f"{name}.ipynb"] for name in names]
 
 
