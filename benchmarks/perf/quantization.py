@@ -43,13 +43,14 @@ Arms = dict[str, Work]
 
 SEED = 0
 SHAPES = ((64, 128), (784, 256), (1024, 1024), (4096, 4096))
+AGAIN_MS = 100
 BATCHES = (1, 4, 16, 64, 256)
 FLOAT = "`Linear`, float32 (BLAS)"
 
 
 def tables() -> list[str]:
     """Measure now and return one block a subject."""
-    subjects = [one_row, batches, threads, whole_model, sizes, errors]
+    subjects = [one_row, one_row_again, batches, threads, whole_model, sizes, errors]
     blocks = []
     for subject in subjects:
         sys.stderr.write(f"  {subject.__name__}\n")
@@ -83,6 +84,35 @@ def one_row() -> str:
             "The limit is the time to read the float32 weights over that to read the int8 codes, "
             "by `np.bitwise_xor.reduce` in 8-byte words; below about 2 MB a core the weights stay "
             "in its cache and fewer bytes gain little.",
+            *missing_peers(),
+        ],
+    )
+
+
+def one_row_again() -> str:
+    """One row through the same layer many times in a row, so that codes may stay in a cache."""
+    rows = []
+    for n, m in SHAPES[2:]:
+        linear = Linear(n, m, rng=np.random.default_rng(SEED))
+        arms, held = arms_of(linear, random(1, n))
+        arms = {
+            name: arm for name, arm in arms.items() if "NumPy" not in name and "stored" not in name
+        }
+        times = timed(arms, 15, block_ms=AGAIN_MS)
+        for name, latency in times.items():
+            size = f"{held[name] / 1e6:.3g}" if name in held else "-"
+            gain = "1" if name == FLOAT else interval(over(times[FLOAT], latency))
+            rows.append([f"{n}x{m}", name, size, milliseconds(latency), gain])
+    return table(
+        "The same layer again and again",
+        ["layer", "how", "MB held", "ms", "faster than float32"],
+        rows,
+        [
+            f"Each is called for {AGAIN_MS} ms at a stretch, as where one model serves request on "
+            "request; above, another form runs between two calls and takes its place in the "
+            "caches.",
+            "Codes that fit into the cache that all cores share are then read from there, and what "
+            "is left is making them floats, which PyTorch's integer instructions need not.",
             *missing_peers(),
         ],
     )
@@ -366,14 +396,14 @@ def random(*shape: int) -> np.ndarray:
     return np.random.default_rng(SEED).standard_normal(shape, dtype=np.float32)
 
 
-def timed(arms: Arms, rounds: int) -> dict[str, Latency]:
+def timed(arms: Arms, rounds: int, block_ms: float = 0.3) -> dict[str, Latency]:
     """Time the arms in turn, a block of each per round.
 
     On the clock of this thread, which stands still while others have the processor, so that an arm
     longer than a slice of the scheduler does not look slower than it is.
     """
     latencies = time_interleaved(
-        list(arms.values()), rounds, seed=SEED, clock_ns=time.thread_time_ns
+        list(arms.values()), rounds, block_ms=block_ms, seed=SEED, clock_ns=time.thread_time_ns
     )
     return dict(zip(arms, latencies, strict=True))
 
