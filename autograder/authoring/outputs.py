@@ -67,6 +67,8 @@ def _run(page: str, notebook: NotebookNode, library: Path) -> list[list[Notebook
         run,
         timeout=TIMEOUT_SECONDS,
         kernel_name="python3",
+        # Its warnings are about its own sockets, which nobody but this process is told of.
+        extra_arguments=["--log-level=ERROR"],
         resources={"metadata": {"path": str(scratch)}},
     )
     try:
