@@ -180,7 +180,7 @@ def memory_table(runs: "list[Run]") -> str:
     text += table(["grader", "all processes", "per worker"], rows)
     return text + (
         "\nThe sum of the proportional set sizes of all processes of the command, twenty times a "
-        "second at most.\n"
+        "second at most; on the cluster its scheduler and the command are among them.\n"
     )
 
 
