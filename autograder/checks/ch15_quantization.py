@@ -367,7 +367,7 @@ def check_int8_other_axes(student):
 
 def check_int8_refuses(student):
     """Codes that are not int8, and numbers without a range, are refused."""
-    for codes in ([1.0, 2.0], np.array([1, 2]), np.array([1, 2], dtype=np.uint8)):
+    for codes in (np.array([1.0, 2.0]), np.array([1, 2]), np.array([1, 2], dtype=np.uint8)):
         assert raises(TypeError, student.dequantize_int8, codes, 0.5, 0), (
             "codes of another type than int8 must raise TypeError"
         )

@@ -872,6 +872,7 @@ def check_equal_contents_have_equal_keys(student):
         (None, None),
         ([x, {"a": (1, 2.5)}], [x.copy(), {"a": (1, 2.5)}]),
         ({"a": 1, "b": [x], "c": None}, {"c": None, "b": [x.copy()], "a": 1}),
+        ({number: 1, "a": 2, None: 3}, {None: 3, number: 1, "a": 2}),
         (np.zeros((0, 3)), np.zeros((0, 3))),
     ]
     for one, other in pairs:

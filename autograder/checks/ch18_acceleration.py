@@ -76,6 +76,16 @@ def eventually(attempt, tries=5):
                 raise
 
 
+def least_seconds(function, *arguments, calls=3):
+    """The least time of a few calls."""
+    best = math.inf
+    for _ in range(calls):
+        start = time.perf_counter()
+        function(*arguments)
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
 # Task 1: one call
 
 
@@ -152,12 +162,7 @@ def check_matmul_is_one_call(student):
     n = 256
 
     def attempt():
-        a, b = draw(n, n), draw(n, n)
-        best = math.inf
-        for _ in range(3):
-            start = time.perf_counter()
-            student.vectorized_matmul(a, b)
-            best = min(best, time.perf_counter() - start)
+        best = least_seconds(student.vectorized_matmul, draw(n, n), draw(n, n))
         assert loop_seconds() / (best / n**3) > 100, (
             "a multiplication takes far longer than in one call of NumPy: hand the whole product "
             "over, without a loop over rows, columns or elements"
@@ -534,10 +539,32 @@ def check_gelu_has_no_power(student):
     names = [operation.name for operation in student.record_operations(student.unfused_gelu, x)]
     assert "power" in names, "record_operations, which was given, has been changed"
     names = [operation.name for operation in student.record_operations(student.fused_gelu, x)]
-    assert names, "fused_gelu must work on its input by operations of NumPy"
+    assert names, (
+        "fused_gelu must work on its input by operations of NumPy that record_operations notes: "
+        "make it an array by float_array, which np.asarray is not"
+    )
     assert not {"power", "float_power"} & set(names), (
         "fused_gelu takes a power of its input: write x^3 as products"
     )
+
+
+def check_gelu_saves_the_power(student):
+    """It is faster by what a power takes, wherever the power would be: a scratch array, too."""
+    x = draw(1 << 15)
+    works = (lambda: x**3, lambda: student.unfused_gelu(x), lambda: student.fused_gelu(x))
+    if least_seconds(works[0], calls=9) < 20 * least_seconds(lambda: x * x * x, calls=9):
+        return  # next to nothing to save on this machine
+
+    def attempt():
+        # In turn, and the least of many short ones: else a moment's load passes for what was saved.
+        rounds = [[least_seconds(work, calls=1) for work in works] for _ in range(31)]
+        power, unfused, fused = np.min(rounds, axis=0)
+        assert unfused - fused > power / 2, (
+            "fused_gelu takes about as long as the unfused one, whose power is the hot spot: "
+            "write x^3 as products, in the scratch array too"
+        )
+
+    eventually(attempt, tries=3)
 
 
 # Task 7: bias and ReLU

@@ -1,5 +1,7 @@
 """Timings taken in turn: one of each a round, in changing order, of calls that are really made."""
 
+import itertools
+import math
 import time
 
 import numpy as np
@@ -24,6 +26,25 @@ def test_the_order_changes_from_round_to_round():
     functions = {name: lambda name=name: (calls.append(name), time.sleep(0.002)) for name in "ab"}
     time_in_turn(functions, rounds=12)
     assert len({tuple(calls[i : i + 2]) for i in range(len(calls) - 24, len(calls), 2)}) == 2
+
+
+def test_single_calls_are_timed_when_asked_for():
+    """One call of ten is slow: of single calls a tenth is, of means all are and by a tenth."""
+    calls = itertools.count()
+
+    def work():
+        if next(calls) % 10 == 0:
+            time.sleep(0.002)
+
+    single = time_in_turn({"work": work}, rounds=50, block_ms=0)["work"]
+    assert np.sum(single >= 2) == 5
+    assert next(calls) == 50 + 2  # and two to find out how long a block is
+
+
+@pytest.mark.parametrize("block_ms", [-1.0, math.nan])
+def test_a_block_of_less_than_nothing_is_refused(block_ms):
+    with pytest.raises(ValueError, match="block_ms"):
+        time_in_turn({"a": lambda: None}, block_ms=block_ms)
 
 
 @pytest.mark.parametrize(("functions", "rounds"), [({}, 3), ({"a": lambda: None}, 0)])

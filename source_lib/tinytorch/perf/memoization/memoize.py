@@ -134,7 +134,8 @@ def feed(digest: hashlib.blake2b, value: Any) -> None:
         for item in value:
             feed(digest, item)
     elif isinstance(value, dict):
-        feed(digest, sorted(value.items()))
+        # Keys of several types do not sort; what they and their values hash to does.
+        feed(digest, sorted(content_key(*pair) for pair in value.items()))
     elif value is None or isinstance(value, int | float | complex | str | bytes | np.generic):
         text = repr(value).encode()
         digest.update(b"%d;" % len(text) + text)

@@ -32,7 +32,8 @@ def forward_flops(model: GPT, new_positions: int, past_positions: int = 0) -> in
     With d = embed_dim, each position costs 24 d^2 a layer (four projections of d by d, two layers
     of d by 4 d) and 2 d vocab_size at the end; each of its products with a key, and of a weight
     with a value, costs 2 d a layer.
-    Source: Kaplan et al. 2020, Scaling Laws for Neural Language Models, table 1.
+    Source: Kaplan et al. 2020, Scaling Laws for Neural Language Models, table 1, which leaves out
+    the logits and has one of the two products with the positions seen.
 
     >>> model = GPT(vocab_size=10, embed_dim=8, num_layers=2, num_heads=2, max_seq_len=16)
     >>> forward_flops(model, 4), forward_flops(model, 1, past_positions=3)

@@ -270,14 +270,14 @@ def best_seconds(fn, clock_ns):
 
 def product_rate(n):
     a, out = np.ones((n, n), np.float32), np.ones((n, n), np.float32)
-    seconds = best_seconds(lambda: np.matmul(a, a, out=out), time.perf_counter_ns)
+    seconds = best_seconds(lambda: np.matmul(a, a, out=out), clock_ns=time.perf_counter_ns)
     return 2 * float(n) ** 3 / seconds
 
 
 def copy_rate(working_set):
     numbers = working_set // 2 // 4
     source, target = np.ones(numbers, np.float32), np.ones(numbers, np.float32)
-    seconds = best_seconds(lambda: np.copyto(target, source), cpu_clock())
+    seconds = best_seconds(lambda: np.copyto(target, source), clock_ns=cpu_clock())
     return 2 * 4 * numbers / seconds
 
 

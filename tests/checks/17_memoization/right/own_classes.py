@@ -311,7 +311,7 @@ def feed(digest, value):
         feed(digest, [value.dtype.str, list(value.shape), value.tobytes()])
     elif isinstance(value, dict):
         feed(digest, len(value))
-        for key in sorted(value):
+        for key in sorted(value, key=content_key):
             feed(digest, (key, value[key]))
     elif isinstance(value, (list, tuple)):
         feed(digest, len(value))

@@ -27,7 +27,9 @@ values = st.recursive(
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.tuples(inner, inner),
-        st.dictionaries(st.text(max_size=2), inner, max_size=2),
+        st.dictionaries(
+            st.one_of(st.text(max_size=2), st.integers(), st.none()), inner, max_size=3
+        ),
     ),
     max_leaves=6,
 )
@@ -40,7 +42,7 @@ def spelled(value):
     if isinstance(value, list | tuple):
         return f"{type(value).__name__} {[spelled(item) for item in value]}"
     if isinstance(value, dict):
-        return f"dict {sorted((key, spelled(item)) for key, item in value.items())}"
+        return f"dict {sorted(spelled(pair) for pair in value.items())}"
     return f"{type(value).__name__} {value!r}"
 
 
