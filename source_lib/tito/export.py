@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ HEADER = '''"""Chapter {number}, {short}, as you wrote it; 'tito module complete
 '''
 FUTURE = "from __future__ import annotations"
 IMPORT_SECONDS = 60
+MAGIC = re.compile(r"\s*[%!?]|.*\?\s*$")
 DEFINITIONS = (
     ast.FunctionDef,
     ast.AsyncFunctionDef,
@@ -63,7 +65,7 @@ def module_text(chapter: Chapter, mine: Notebook) -> str:
         ):
             continue
         source = without_magics(cell["source"])
-        kept = definitions(source, "of your own") if is_own(cell) else source
+        kept = definitions(source) if is_own(cell) else source
         if kept.strip():
             parts.append(kept.strip("\n"))
     text = "\n\n\n".join(parts) + "\n"
@@ -83,14 +85,14 @@ def module_text(chapter: Chapter, mine: Notebook) -> str:
 
 
 def _demand_import(chapter: Chapter, text: str) -> None:
-    """Raise TitoError unless the module can be imported: cells that it lacks may be needed."""
+    """Raise TitoError unless the module can be imported and lacks nothing that its tasks use."""
     with tempfile.TemporaryDirectory(prefix="tito-", ignore_cleanup_errors=True) as scratch:
         path = Path(scratch) / f"{chapter.name}.py"
         path.write_text(text, encoding="utf-8", newline="\n")
-        code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='tinytorch_mine')"
+        written = [dotted.rsplit(".", 1)[1] for names in chapter.tasks.values() for dotted in names]
         try:
             done = subprocess.run(
-                [sys.executable, "-c", code, str(path)],
+                [sys.executable, "-m", "tito.trial", str(path), *written],
                 cwd=scratch,
                 env=os.environ | {CHAPTER: chapter.name, "MPLBACKEND": "Agg"},
                 stdin=subprocess.DEVNULL,
@@ -106,7 +108,7 @@ def _demand_import(chapter: Chapter, text: str) -> None:
             problem = (said or "it ends Python") if done.returncode else ""
     if problem:
         raise TitoError(
-            f"your code cannot be imported outside the notebook ({problem}); put what it needs "
+            f"your code does not run outside the notebook ({problem}); put what it needs "
             f"into the cell that uses it, then 'tito module complete {chapter.number}'",
             1,
         )
@@ -119,20 +121,20 @@ def without_magics(source: str) -> str:
         return source  # a line of a longer text or formula may begin like a magic
     except SyntaxError:
         lines = source.split("\n")
-    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
+    return "\n".join("" if MAGIC.match(line) else line for line in lines)
 
 
-def definitions(source: str, where: str) -> str:
-    """Return the imports, functions, classes and constants of a cell, and nothing that acts."""
+def definitions(source: str) -> str:
+    """Return the imports, functions, classes and constants of a cell, and nothing that acts.
+
+    Of a cell that is no Python, as one of a shell, that is nothing: if something is missed, the
+    check of what the module needs says so.
+    """
     text = without_magics(source)
     try:
         nodes = ast.parse(text).body
-    except SyntaxError as error:
-        raise TitoError(
-            f"the cell {where!r} is no Python: {error.msg}, line {error.lineno}; "
-            "repair it, then type this again",
-            1,
-        ) from error
+    except SyntaxError:
+        return ""
     kept = []
     for node in nodes:
         if isinstance(node, DEFINITIONS) and _is_quiet(node):

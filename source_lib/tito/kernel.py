@@ -9,21 +9,46 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from queue import Empty
 from typing import Any
 
 from jupyter_client.kernelspec import NoSuchKernel
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_core.utils import run_sync
+from jupyter_core.utils import ensure_async, run_sync
 from nbclient import NotebookClient
+from nbclient.exceptions import DeadKernelError
 from nbformat.v4 import new_notebook
 
 from tito.errors import TitoError
 
-CELL_SECONDS = 120
+CELL_SECONDS, STOP_SECONDS = 120, 10
 
 
 class ErrorsOnly(NotebookClient):
-    """Runs cells and forgets what they print and plot: a loop that prints would fill the memory."""
+    """Runs cells and forgets what they print and plot: a loop that prints would fill the memory.
+
+    `ended` says in words how a cell ended the kernel; it is empty while the kernel runs.
+    """
+
+    ended = ""
+
+    async def _async_handle_timeout(self, timeout: int, cell: Any = None) -> Any:
+        """Interrupt the cell, and end the kernel where that did not help."""
+        assert self.km is not None
+        assert self.kc is not None
+        await ensure_async(self.km.interrupt_kernel())
+        try:
+            return await ensure_async(self.kc.shell_channel.get_msg(timeout=STOP_SECONDS))
+        except Empty:
+            self.ended = "it ran for too long, and could not be interrupted"
+            await ensure_async(self.km.shutdown_kernel(now=True))
+            raise DeadKernelError(self.ended) from None
+
+    def note_exit(self, execute_reply: Any = None, **_: Any) -> None:
+        """Note that a cell called `exit()`: the kernel lives a moment longer, for some cells."""
+        payload = (execute_reply or {}).get("content", {}).get("payload", [])
+        if any(part.get("source") == "ask_exit" for part in payload):
+            self.ended = "it ends Python, by exit() or quit()"
 
     def output(self, outs: list[Any], msg: Any, display_id: Any, cell_index: int) -> Any:
         if msg["msg_type"] != "error":
@@ -42,10 +67,10 @@ def kernel_for(cells: list[Any], folder: str, environment: dict[str, str]) -> It
         new_notebook(cells=cells),  # type: ignore[no-untyped-call]
         km=manager,
         timeout=CELL_SECONDS,
-        interrupt_on_timeout=True,
         allow_errors=True,
         resources={"metadata": {"path": folder}},
     )
+    client.on_cell_executed = client.note_exit
     client.log.setLevel(logging.CRITICAL)  # what it would say is in the results
     try:
         _start(client, os.environ | environment)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,7 @@ from tito.errors import TitoError
 
 Cell = dict[str, Any]
 STUB = "# YOUR CODE HERE"
+MERGE_MARKER = re.compile(rb"^(<<<<<<<|=======|>>>>>>>)", re.MULTILINE)
 
 
 @dataclass
@@ -30,6 +33,11 @@ class Notebook:
         """Return the first cell with that nbgrader id, or None."""
         return next((cell for cell in self.cells if grade_id_of(cell) == grade_id), None)
 
+    def digest(self) -> str:
+        """Return what changes with the code of the notebook, and not when only its outputs do."""
+        code = [cell["source"] for cell in self.cells if cell["cell_type"] == "code"]
+        return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
+
     def text(self) -> str:
         return json.dumps(self.content, indent=1, ensure_ascii=False) + "\n"
 
@@ -42,10 +50,9 @@ def read_notebook(path: Path) -> Notebook:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
-        found = "is empty" if path.stat().st_size == 0 else f"is no notebook ({error})"
         raise TitoError(
-            f"{path} {found}; save it again in JupyterLab, or take the last backup from "
-            "'tito module status'"
+            f"{path} {_what_is_wrong(path, error)}; repair it in a text editor or take the last "
+            "backup from 'tito module status', or 'tito module reset N' keeps it and starts again"
         ) from None
     except OSError as error:
         raise TitoError(f"{path} cannot be read: {error.strerror}", 1) from None
@@ -60,6 +67,15 @@ def read_notebook(path: Path) -> Notebook:
         source = "".join(source) if isinstance(source, list) else source
         cell["source"] = source.replace("\r\n", "\n")  # as some editors on Windows write them
     return Notebook(content)
+
+
+def _what_is_wrong(path: Path, error: Exception) -> str:
+    data = path.read_bytes()
+    if not data:
+        return "is empty"
+    if MERGE_MARKER.search(data):
+        return "has lines of a merge that was not finished, such as '<<<<<<<'"
+    return f"is no notebook ({error})"
 
 
 def grade_id_of(cell: Cell) -> str | None:
@@ -92,10 +108,26 @@ def problems(mine: Notebook, released: Notebook) -> list[str]:
             found.append(f"the {kind} cell {grade_id!r} is missing")
         elif counts[grade_id] > 1:
             found.append(f"the {kind} cell {grade_id!r} is there {counts[grade_id]} times")
-        elif is_test(cell) and mine.cell(str(grade_id))["source"] != cell["source"]:  # type: ignore[index]
-            found.append(f"the test cell {grade_id!r} was changed; the grader uses its own")
+        elif _changed(mine, cell) and is_question(cell):
+            found.append(
+                f"what you wrote into the question cell {grade_id!r} is lost at grading; "
+                "move it to the cell below"
+            )
+        elif _changed(mine, cell):
+            cure = "" if is_test(cell) else "; write into a cell of your own"
+            found.append(f"the {kind} cell {grade_id!r} was changed; the grader uses its own{cure}")
     found += [f"the cell {name!r} is of another release" for name in counts if name not in wanted]
     return found
+
+
+def _changed(mine: Notebook, released: Cell) -> bool:
+    """Return whether a cell that is not the student's to write has another text than released."""
+    found = mine.cell(str(grade_id_of(released)))
+    return (
+        found is not None
+        and not _nbgrader(released).get("solution")
+        and found["source"].rstrip() != released["source"].rstrip()
+    )
 
 
 def merged(fresh: Notebook, mine: Notebook) -> tuple[Notebook, list[str]]:
@@ -126,18 +158,27 @@ def merged(fresh: Notebook, mine: Notebook) -> tuple[Notebook, list[str]]:
 
 
 def left_behind(fresh: Notebook, mine: Notebook) -> list[str]:
-    """Return the ids of cells with the student's work that the fresh notebook has no place for.
+    """Return what of the student's work the fresh notebook has no place for.
 
-    They are of another release, or second copies, as an editor makes when it splits a cell.
+    That are cells of another release, second copies, as an editor makes when it splits a cell,
+    given cells and questions with another text, and text of their own that answers no question.
     """
     seen: set[str] = set()
-    found = []
+    found = [
+        str(grade_id_of(cell)) for cell in fresh.cells if _changed(mine, cell) and not is_test(cell)
+    ]
+    known = {cell["source"] for cell in fresh.cells}
+    anchor, texts = "", 0
     for cell in mine.cells:
         name = grade_id_of(cell)
-        if name and _nbgrader(cell).get("solution") and (name in seen or not fresh.cell(name)):
-            found.append(name)
-        seen.add(name or "")
-    return found
+        if name:
+            anchor = name if fresh.cell(name) else anchor
+            if _nbgrader(cell).get("solution") and (name in seen or not fresh.cell(name)):
+                found.append(name)
+            seen.add(name)
+        elif cell["cell_type"] != "code" and cell["source"] not in known:
+            texts += not is_question(mine.cell(anchor))  # the cells behind one are its answer
+    return found + ([f"{texts} of your cells of text"] if texts else [])
 
 
 def _added(mine: Notebook, fresh: Notebook, known: set[str]) -> list[tuple[str, list[Cell]]]:

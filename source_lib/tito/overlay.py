@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-# A kernel that runs a notebook has these in its environment: the chapter that is worked on, and
-# whether the course's own solution is what is tested.
-CHAPTER, ONLY_REFERENCE = "TITO_CHAPTER", "TITO_ONLY_REFERENCE"
+# A kernel that runs a notebook has these in its environment: the chapter that is worked on,
+# whether the course's own solution is what is tested, and whether the chapters before are the
+# reference's, as they are where it is graded.
+CHAPTER, ONLY_REFERENCE, AS_GRADED = "TITO_CHAPTER", "TITO_ONLY_REFERENCE", "TITO_AS_GRADED"
 
 
 def install() -> None:
@@ -161,7 +162,8 @@ def _student_module(chapter: str) -> ModuleType:
 def _uses_mine(chapter: str) -> bool:
     from tito.state import MINE, uses
 
-    return not _only_reference() and uses().get(chapter) == MINE
+    as_graded = os.environ.get(AS_GRADED)
+    return not as_graded and not _only_reference() and uses().get(chapter) == MINE
 
 
 def _only_reference() -> bool:

@@ -7,14 +7,18 @@ from typing import Any
 
 from tito.course import Chapter, Course
 from tito.errors import TitoError
-from tito.notebook import STUB, read_notebook
+from tito.notebook import STUB, Notebook, read_notebook
 from tito.state import REFERENCE, State
-from tito.workspace import notebook_path
+from tito.workspace import NoNotebookError, notebook_path
 
 
 @dataclass(frozen=True)
 class Line:
-    """How far a chapter is: `stage` is "closed", "new", "started", "written" or "complete"."""
+    """How far a chapter is.
+
+    ``stage`` is "closed", "new", "unreadable", "started", "written" or "complete".
+    ``points`` are those of the last test run, and None where the code has changed since.
+    """
 
     chapter: str
     number: int
@@ -39,6 +43,8 @@ def next_step(found: list[Line]) -> str:
     """Return the command that takes the student on, with its reason."""
     for line in found:
         number = line.number
+        if line.stage == "unreadable":
+            return f"your notebook of chapter {number} cannot be read; see why: tito test {number}"
         if line.stage == "started":
             return f"write the next task, then: tito test {number}"
         if line.stage == "written" and line.points != line.possible:
@@ -53,18 +59,21 @@ def next_step(found: list[Line]) -> str:
 
 
 def _line(chapter: Chapter, state: State) -> Line:
-    written, stage = 0, "closed"
+    written, points, stage = 0, None, "closed"
     if chapter.released:
         try:
             mine = read_notebook(notebook_path(state, chapter))
             cells = [mine.cell(task) for task in chapter.tasks]
             written = sum(cell is not None and STUB not in cell["source"] for cell in cells)
-            stage = "written" if written == len(chapter.tasks) else "started"
-        except TitoError:
+            points = _points(state, chapter, mine)
+            done = written == len(chapter.tasks) or points == chapter.points
+            stage = "written" if done else "started"
+        except NoNotebookError:
             stage = "new"
+        except TitoError:
+            stage = "unreadable"
         if chapter.name in state.completed:
             stage = "complete"
-    last = state.results.get(chapter.name)
     return Line(
         chapter=chapter.name,
         number=chapter.number,
@@ -72,7 +81,14 @@ def _line(chapter: Chapter, state: State) -> Line:
         stage=stage,
         tasks_written=written,
         tasks=len(chapter.tasks),
-        points=last["earned"] if last else None,
+        points=points,
         possible=chapter.points,
         uses=state.uses.get(chapter.name, REFERENCE),
     )
+
+
+def _points(state: State, chapter: Chapter, mine: Notebook) -> float | None:
+    """Return what the last test run gave, if it was one of this code."""
+    last = state.results.get(chapter.name, {})
+    earned: float | None = last.get("earned")
+    return earned if last.get("digest") == mine.digest() else None

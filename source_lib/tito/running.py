@@ -15,9 +15,10 @@ from typing import Any
 from tito.course import Chapter
 from tito.errors import TitoError
 from tito.notebook import STUB, Cell, Notebook, grade_id_of, is_own, is_task, is_test
-from tito.overlay import CHAPTER, ONLY_REFERENCE
+from tito.overlay import AS_GRADED, CHAPTER, ONLY_REFERENCE
 
 GRADER_CELL_SECONDS = 40
+TOO_LONG = "it ran for too long, perhaps in a loop without end"
 
 
 @dataclass(frozen=True)
@@ -77,27 +78,31 @@ def run_tests(
     *,
     everything: bool = False,
     reference: bool = False,
+    as_graded: bool = False,
     progress: Progress = lambda done, all_of_them: None,
 ) -> Run:
     """Run the chapter's visible tests on a notebook, as they were released.
 
     Of the notebook run the cells that students write or add and the given ones that tests need;
-    with `everything` all cells run, as at grading. With `reference` the library's own functions
-    stand in the place of the student's.
+    with `everything` all cells run, with `as_graded` all cells on the reference of the chapters
+    before. With `reference` the library's own functions stand in the place of the student's.
     Raises TitoError when no kernel can be started, and when the release lacks the reference.
     """
-    cells = _chosen(chapter, mine, released, everything)
+    cells = _chosen(chapter, mine, released, everything or as_graded)
     if reference:
         _demand_reference(chapter)
         cells = _with_reference(chapter, cells)
+    switches = ((ONLY_REFERENCE, reference), (AS_GRADED, as_graded))
     start = time.monotonic()
-    outcomes = _execute(chapter, cells, reference, progress)
+    environment = {"MPLBACKEND": "Agg", CHAPTER: chapter.name}
+    environment |= {name: "1" for name, on in switches if on}
+    outcomes = _execute(cells, environment, progress)
     seconds = round(time.monotonic() - start, 1)
     problems = {str(grade_id_of(one.cell)): one.problem for one in outcomes if is_test(one.cell)}
     written = {name: _is_unwritten(mine, name) for name in chapter.tasks}
     results = []
     for test, points in chapter.tests.items():
-        problem = problems.get(test, "it did not run, since the kernel had died")
+        problem = problems.get(test, "it did not run, since the kernel had ended")
         if problem and "NotImplementedError" in problem and any(written.values()):
             problem = "not written yet"
         results.append(Result(test, points, not problem, problem))
@@ -161,18 +166,13 @@ def _with_reference(chapter: Chapter, cells: list[Cell]) -> list[Cell]:
     return result
 
 
-def _execute(
-    chapter: Chapter, cells: list[Cell], reference: bool, progress: Progress
-) -> list[Outcome]:
+def _execute(cells: list[Cell], environment: dict[str, str], progress: Progress) -> list[Outcome]:
     """Run the cells in turn; return what came of each that ran."""
     from nbclient.exceptions import DeadKernelError
     from nbformat.v4 import new_code_cell
 
     from tito.kernel import kernel_for
 
-    environment = {"MPLBACKEND": "Agg", CHAPTER: chapter.name}
-    if reference:
-        environment[ONLY_REFERENCE] = "1"
     fresh = [new_code_cell(cell["source"]) for cell in cells]  # type: ignore[no-untyped-call]
     outcomes: list[Outcome] = []
     with (
@@ -185,9 +185,11 @@ def _execute(
             try:
                 client.execute_cell(cell, index)
             except DeadKernelError:
-                outcomes.append(Outcome(cells[index], "the kernel died", 0.0))
+                client.ended = client.ended or "the kernel died"
+            problem = client.ended or _problem(cell)
+            outcomes.append(Outcome(cells[index], problem, time.monotonic() - start))
+            if client.ended:
                 break
-            outcomes.append(Outcome(cells[index], _problem(cell), time.monotonic() - start))
         progress(len(fresh), len(fresh))
     return outcomes
 
@@ -201,7 +203,7 @@ def _problem(cell: Any) -> str:
             if output.ename == "NotImplementedError" and not value:
                 return "NotImplementedError"
             if output.ename == "KeyboardInterrupt":
-                return "it ran for too long, perhaps in a loop without end"
+                return TOO_LONG
             if output.ename == "StdinNotImplementedError":
                 return "it calls input(), and at grading nobody answers"
             first = value.split("\n")[0]

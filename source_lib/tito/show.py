@@ -20,6 +20,7 @@ from tito.running import GRADER_CELL_SECONDS, Run
 from tito.running import Progress as Report
 from tito.submitting import Check
 
+SIDE_BY_SIDE = 3
 MARKS = {"ok": ("ok", "green"), "missing": ("missing", "red"), "optional": ("not there", "yellow")}
 
 
@@ -144,14 +145,15 @@ def checked(chapter: Chapter, path: Path, found: Check) -> None:
 
 
 def submissions(rows: list[dict[str, Any]]) -> None:
-    """Print a column a submission and a row a figure."""
-    table = Table(show_edge=False)
-    table.add_column("")
-    for row in rows:
-        table.add_column(Text(row["file"]), justify="right", overflow="fold")
-    for key in list(rows[0])[1:]:
-        table.add_row(key, *(Text(_figure(row[key])) for row in rows))
-    console().print(table)
+    """Print a column a submission and a row a figure; as many side by side as can be read."""
+    for few in _batches(rows, SIDE_BY_SIDE):
+        table = Table(show_edge=False)
+        table.add_column("", no_wrap=True)
+        for row in few:
+            table.add_column(Text(_figure(row["file"])), justify="right", overflow="fold")
+        for key in list(rows[0])[1:]:
+            table.add_row(key, *(Text(_figure(row[key])) for row in few))
+        console().print(table)
 
 
 def _figure(value: Any) -> str:
@@ -159,4 +161,10 @@ def _figure(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, list):
         return ", ".join(_figure(part) for part in value)
-    return "" if value is None else str(value)
+    # Somebody else wrote the file, and a terminal obeys what it is sent.
+    text = "" if value is None else str(value)
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _batches(rows: list[dict[str, Any]], size: int) -> list[list[dict[str, Any]]]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -121,7 +121,7 @@ def summary(path: Path, submission: dict[str, Any]) -> dict[str, Any]:
     metrics = submission.get("optimized", submission["baseline"])["metrics"]
     gained = submission.get("improvements", {})
     return {
-        "file": path.name,
+        "file": str(path),
         "student_name": submission.get("student_name", ""),
         "accuracy": metrics["accuracy"],
         "latency_ms_mean": metrics["latency_ms_mean"],

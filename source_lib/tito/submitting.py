@@ -29,9 +29,12 @@ class Check:
 
 
 def check(chapter: Chapter, mine: Notebook, progress: Progress) -> Check:
-    """Run the whole notebook, top to bottom, in a fresh kernel, and compare it with the release."""
+    """Run the whole notebook, top to bottom, in a fresh kernel, and compare it with the release.
+
+    The chapters before are the reference's, whoever's code `import tinytorch` gives here.
+    """
     released = read_notebook(chapter.notebook)
-    run = run_tests(chapter, mine, released, everything=True, progress=progress)
+    run = run_tests(chapter, mine, released, as_graded=True, progress=progress)
     return Check(problems(mine, released), run)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,21 +49,32 @@ def notebook_path(state: State, chapter: Chapter) -> Path:
 
 
 def start(state: State, chapter: Chapter) -> tuple[Path, bool]:
-    """Return the student's notebook of a chapter, and whether it was made now."""
+    """Return the student's notebook of a chapter, and whether it was made now.
+
+    Without a course folder, or when that is gone, the folder of the notebook becomes it.
+    """
+    known = bool(state.workspace and Path(state.workspace).is_dir())
     try:
-        return notebook_path(state, chapter), False
+        path, new = notebook_path(state, chapter), False
     except NoNotebookError:
-        if not state.workspace or not Path(state.workspace).is_dir():
-            state = change_state(_this_is_the_workspace)
-    path = Path(str(state.workspace)) / chapter.name / f"{chapter.name}.ipynb"
-    if path.exists():
-        raise TitoError(f"{path} is in the way and is no file; move it, then type this again")
-    write_whole(path, chapter.notebook.read_bytes())
-    return path, True
+        folder = Path(str(state.workspace)) if known else current_folder()
+        path, new = folder / chapter.name / f"{chapter.name}.ipynb", True
+        if path.exists():
+            raise TitoError(
+                f"{path} is in the way and is no file; move it, then type this again"
+            ) from None
+        write_whole(path, chapter.notebook.read_bytes())
+    if not known:
+        parent = path.parent
+        change_state(_remember(parent.parent if parent.name == chapter.name else parent))
+    return path, new
 
 
-def _this_is_the_workspace(state: State) -> None:
-    state.workspace = str(current_folder())
+def _remember(folder: Path) -> Callable[[State], None]:
+    def change(state: State) -> None:
+        state.workspace = str(folder)
+
+    return change
 
 
 @dataclass(frozen=True)

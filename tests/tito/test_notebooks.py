@@ -3,9 +3,6 @@
 import json
 from pathlib import Path
 
-import pytest
-
-from tito.errors import TitoError
 from tito.export import definitions, without_magics
 from tito.notebook import Notebook, left_behind, merged, problems, read_notebook
 from tito.running import GRADER_CELL_SECONDS
@@ -43,6 +40,10 @@ def test_missing_repeated_changed_and_foreign_cells_are_named():
     assert changed(imports, task, edited) == [
         "the test cell 'test-f' was changed; the grader uses its own"
     ]
+    assert changed(cell("import cmath", grade_id="imports"), task, test) == [
+        "the given cell 'imports' was changed; the grader uses its own; write into a cell of your "
+        "own"
+    ]
     foreign = cell("x", grade_id="old", solution=True)
     assert changed(imports, task, test, foreign) == ["the cell 'old' is of another release"]
 
@@ -63,16 +64,37 @@ def test_only_what_defines_is_taken_from_a_cell():
             "helper()",
         ]
     )
-    kept = definitions(source, "own")
+    kept = definitions(source)
     assert kept.split("\n") == [
         "import numpy as np", "LIMIT = 3", "@property", "def helper():", "    return 1",
         "class Kept: pass",
     ]  # fmt: skip
 
 
-def test_a_cell_that_is_no_python_is_named():
-    with pytest.raises(TitoError, match=r"the cell 'own' is no Python: .*, line 1"):
-        definitions("def f(:", "own")
+def test_an_answer_in_the_cell_of_its_question_is_told_of():
+    """The grader puts the question back, and the answer would be gone."""
+    question = cell("**Why?**", "markdown", grade_id="why", grade=True, task=True, points=2)
+    released = Notebook({"cells": [question]})
+    mine = Notebook({"cells": [question | {"source": "**Why?** Because."}]})
+    assert problems(mine, released) == [
+        "what you wrote into the question cell 'why' is lost at grading; move it to the cell below"
+    ]
+    assert left_behind(released, mine) == ["why"]
+
+
+def test_of_a_cell_that_is_no_python_nothing_is_taken():
+    """What an IPython line is goes alone; a cell of a shell goes whole."""
+    assert definitions("np.round?\n?np.round\nLIMIT = 3") == "LIMIT = 3"
+    assert definitions("%%bash\necho a b") == ""
+    assert definitions("files = !ls") == ""
+
+
+def test_a_digest_is_of_the_code_alone():
+    """Saving a notebook again writes other outputs into it."""
+    mine = Notebook({"cells": [cell("x = 1") | {"outputs": [1]}, cell("text", "markdown")]})
+    again = Notebook({"cells": [cell("x = 1") | {"outputs": []}, cell("more", "markdown")]})
+    other = Notebook({"cells": [cell("x = 2")]})
+    assert mine.digest() == again.digest() != other.digest()
 
 
 def test_work_that_has_no_place_in_a_fresh_notebook_is_carried_or_named():
@@ -86,6 +108,7 @@ def test_work_that_has_no_place_in_a_fresh_notebook_is_carried_or_named():
                 cell("helper = 2"),
                 cell("def f(): 1", grade_id="f", solution=True),
                 cell("    more = 3", grade_id="f", solution=True),
+                cell("a note", "markdown"),
                 test,
             ]
         }
@@ -94,7 +117,7 @@ def test_work_that_has_no_place_in_a_fresh_notebook_is_carried_or_named():
     sources = [one["source"] for one in fresh.cells]
     assert sources == ["first = 1", "import math", "helper = 2", "def f(): 1", "assert f()"]
     assert carried == ["f", "1 of your own at the top", "1 of your own after imports"]
-    assert left_behind(RELEASED, mine) == ["older", "f"]
+    assert left_behind(RELEASED, mine) == ["older", "f", "1 of your cells of text"]
 
 
 def test_line_ends_of_windows_change_nothing(tmp_path):

@@ -137,6 +137,17 @@ def test_the_commands(student, tmp_path, submission):
     done = student.tito("submission", "compare", str(good), str(good), **environment)
     assert done.returncode == 0
     assert "compression_ratio" in done.stdout
+    submission["student_name"] = "Eve\x1b]0;owned\x07"
+    submission["improvements"]["speedup"] = 2.0
+    (tmp_path / "eve").mkdir()
+    others = [tmp_path / "eve" / "good.json", *(tmp_path / f"{n}.json" for n in range(27))]
+    for path in others:
+        path.write_text(json.dumps(submission))
+    done = student.tito("submission", "compare", str(good), *map(str, others), **environment)
+    assert done.returncode == 0, done.stderr
+    assert "\x1b" not in done.stdout
+    assert done.stdout.count("accuracy_delta") == 10  # 28 columns, three at a time
+    assert max(map(len, done.stdout.split("\n"))) <= 80
     done = student.tito("submission", "show", str(bad), **environment)
     assert done.returncode == 1
     assert "is not in order (improvements.speedup" in done.stderr

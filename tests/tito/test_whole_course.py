@@ -92,6 +92,21 @@ def test_a_completed_chapter_is_what_import_gives(later_student):
     assert student.tito("test", "16").returncode == 0
 
 
+def test_what_is_handed_in_is_judged_on_the_reference(student):
+    """As the grader does, who has no helper that one's own chapter before exports."""
+    student.tito("module", "start", "14", "--no-open")
+    student.answer("14_adding", add=f"{ADD}\n\ndef helper(x):\n    return x\n")
+    assert student.tito("module", "complete", "14").returncode == 0
+    student.tito("module", "start", "15", "--no-open")
+    double = "from tinytorch.adding import helper\n\n\ndef double(x):\n    return 2 * helper(x)\n"
+    student.answer("15_doubling", double=double, quadruple=QUADRUPLE)
+    assert student.tito("test", "15").returncode == 0
+    done = student.tito("submit", "15")
+    assert done.returncode == 1
+    assert "cannot import name 'helper'" in done.stdout
+    assert not (student.cwd / "handed_in").exists()
+
+
 def test_broken_code_is_told_of_and_can_always_be_switched_off(later_student):
     student = later_student
     student.tito("module", "start", "15", "--no-open")
