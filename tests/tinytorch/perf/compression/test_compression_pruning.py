@@ -28,7 +28,7 @@ from tinytorch.perf.compression import (
     magnitude_prune,
     measure_sparsity,
 )
-from tinytorch.perf.quantization import quantize_model
+from tinytorch.perf.quantization import by_hand, quantize_model
 
 numbers = st.floats(-9, 9, width=32)
 weights = arrays(np.float32, array_shapes(max_dims=3, max_side=7), elements=numbers)
@@ -56,6 +56,14 @@ def test_the_mask_keeps_the_largest(w, sparsity):
 def test_equal_magnitudes_go_first_come_first():
     """Ties are decided by place, so the count is exact and the result repeats itself."""
     np.testing.assert_array_equal(magnitude_mask([1, -1, 1, -1], 0.5), [False, False, True, True])
+
+
+@pytest.mark.parametrize("bits", [8, 5])
+def test_the_layer_that_chapter_15_asks_for_is_counted_as_the_librarys(bits):
+    """Students who completed that chapter have it in their models."""
+    pruned = magnitude_prune(mlp(64, 32, 10), 0.5)
+    own, extended = by_hand.quantize_model(pruned, bits), quantize_model(pruned, bits)
+    assert measure_sparsity(own) == measure_sparsity(extended) >= 0.5
 
 
 @given(st.floats(0, 1), st.sampled_from(["layer", "global"]))
