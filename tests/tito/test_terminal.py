@@ -37,6 +37,7 @@ class Terminal:
         if self.pid == 0:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
             os.chdir(student.cwd)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup would be inherited
             os.execve(command, [command, *words], environment)
 
     def until(self, text):
