@@ -41,6 +41,4 @@ def weight_arrays(model: Module) -> list[Array]:
             arrays.append(module.weight.data)
         elif hasattr(module, "dense_weight"):
             arrays.append(module.dense_weight())
-        elif hasattr(module, "signed_codes") and hasattr(module, "scale"):  # of chapter 15
-            arrays.append(np.asarray(module.signed_codes() * module.scale, dtype=np.float32))
     return arrays

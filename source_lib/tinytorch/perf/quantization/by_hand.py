@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from tinytorch.core.autograd import Array
 from tinytorch.core.layers import Linear
 from tinytorch.core.module import Module
-from tinytorch.core.tensor import Tensor, as_tensor
+from tinytorch.core.tensor import Float32Array, Tensor, as_tensor
 from tinytorch.perf.quantization.affine import (
     Codes,
     min_max_range,
@@ -65,6 +65,10 @@ class QuantizedLinear(Module):
     def buffers(self) -> dict[str, Array]:
         """Return the arrays held beside tensors, by name: they are counted in bytes and saved."""
         return {"codes": self.codes, "scale": self.scale}
+
+    def dense_weight(self) -> Float32Array:
+        """Return W as the codes have it: float32 (in_features, out_features)."""
+        return np.asarray(self.signed_codes() * self.scale, dtype=np.float32)
 
     @property
     def packed_parameters(self) -> int:
