@@ -70,11 +70,10 @@ def one_row() -> str:
         times = timed(arms, 60 if n < 4096 else 25)
         float_time, int8_time = (times[f"reading {what} (limit)"] for what in ("float32", "int8"))
         read = over(float_time, int8_time)
-        for name, latency in times.items():
-            if not name.startswith("reading"):
-                size = f"{held[name] / 1e6:.3g}" if name in held else "-"
-                gain = "1" if name == FLOAT else interval(over(times[FLOAT], latency))
-                rows.append([f"{n}x{m}", name, size, milliseconds(latency), gain, interval(read)])
+        layers = {
+            name: latency for name, latency in times.items() if not name.startswith("reading")
+        }
+        rows += [[*row, interval(read)] for row in rows_of(n, m, layers, held)]
     return table(
         "A linear layer on one row",
         ["layer", "how", "MB held", "ms", "faster than float32", "limit"],
@@ -98,11 +97,7 @@ def one_row_again() -> str:
         arms = {
             name: arm for name, arm in arms.items() if "NumPy" not in name and "stored" not in name
         }
-        times = timed(arms, 15, block_ms=AGAIN_MS)
-        for name, latency in times.items():
-            size = f"{held[name] / 1e6:.3g}" if name in held else "-"
-            gain = "1" if name == FLOAT else interval(over(times[FLOAT], latency))
-            rows.append([f"{n}x{m}", name, size, milliseconds(latency), gain])
+        rows += rows_of(n, m, timed(arms, 15, block_ms=AGAIN_MS), held)
     return table(
         "The same layer again and again",
         ["layer", "how", "MB held", "ms", "faster than float32"],
@@ -116,6 +111,16 @@ def one_row_again() -> str:
             *missing_peers(),
         ],
     )
+
+
+def rows_of(n: int, m: int, times: dict[str, Latency], held: dict[str, int]) -> list[list[object]]:
+    """A row for each form of a layer: bytes held, time, and how much faster than float32."""
+    rows: list[list[object]] = []
+    for name, latency in times.items():
+        size = f"{held[name] / 1e6:.3g}" if name in held else "-"
+        gain = "1" if name == FLOAT else interval(over(times[FLOAT], latency))
+        rows.append([f"{n}x{m}", name, size, milliseconds(latency), gain])
+    return rows
 
 
 def batches() -> str:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,16 @@ def read_notebook(path: Path) -> Notebook:
     Raises TitoError for a file that is none: it names what was found and keeps the file.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise TitoError(
-            f"{path} {_what_is_wrong(path, error)}; repair it in a text editor or take the last "
-            "backup from 'tito module status', or 'tito module reset N' keeps it and starts again"
-        ) from None
+        data = path.read_bytes()
     except OSError as error:
         raise TitoError(f"{path} cannot be read: {error.strerror}", 1) from None
+    try:
+        content = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise TitoError(
+            f"{path} {_what_is_wrong(data, error)}; repair it in a text editor or take the last "
+            "backup from 'tito module status', or 'tito module reset N' keeps it and starts again"
+        ) from None
     cells = content.get("cells") if isinstance(content, dict) else None
     if not isinstance(cells, list) or not all(_is_cell(cell) for cell in cells):
         raise TitoError(
@@ -69,8 +72,7 @@ def read_notebook(path: Path) -> Notebook:
     return Notebook(content)
 
 
-def _what_is_wrong(path: Path, error: Exception) -> str:
-    data = path.read_bytes()
+def _what_is_wrong(data: bytes, error: Exception) -> str:
     if not data:
         return "is empty"
     if MERGE_MARKER.search(data):
@@ -143,8 +145,7 @@ def merged(fresh: Notebook, mine: Notebook) -> tuple[Notebook, list[str]]:
         if old is not None and _nbgrader(cell).get("solution") and old["source"] != cell["source"]:
             cell["source"] = old["source"]
             carried.append(str(grade_id))
-    known = {cell["source"] for cell in fresh.cells}
-    for anchor, added in _added(mine, fresh, known):
+    for anchor, added in _added(mine, fresh):
         place = next((i for i, c in enumerate(result.cells) if grade_id_of(c) == anchor), -1)
         question = place >= 0 and is_question(result.cells[place])
         if question or added[0]["cell_type"] == "code":
@@ -167,37 +168,43 @@ def left_behind(fresh: Notebook, mine: Notebook) -> list[str]:
     found = [
         str(grade_id_of(cell)) for cell in fresh.cells if _changed(mine, cell) and not is_test(cell)
     ]
-    known = {cell["source"] for cell in fresh.cells}
-    anchor, texts = "", 0
     for cell in mine.cells:
         name = grade_id_of(cell)
-        if name:
-            anchor = name if fresh.cell(name) else anchor
-            if _nbgrader(cell).get("solution") and (name in seen or not fresh.cell(name)):
-                found.append(name)
-            seen.add(name)
-        elif cell["cell_type"] != "code" and cell["source"] not in known:
-            texts += not is_question(mine.cell(anchor))  # the cells behind one are its answer
+        if name and _nbgrader(cell).get("solution") and (name in seen or not fresh.cell(name)):
+            found.append(name)
+        seen.add(name or "")
+    # The cells behind a question are its answer, and have a place.
+    texts = sum(
+        cell["cell_type"] != "code" and not is_question(mine.cell(anchor))
+        for anchor, cell in _own(mine, fresh)
+    )
     return found + ([f"{texts} of your cells of text"] if texts else [])
 
 
-def _added(mine: Notebook, fresh: Notebook, known: set[str]) -> list[tuple[str, list[Cell]]]:
+def _added(mine: Notebook, fresh: Notebook) -> list[tuple[str, list[Cell]]]:
     """Return the runs of cells that the student added, with the id of the fresh cell before each.
 
     The id is empty for what stands before all of them.
     """
     runs: list[tuple[str, list[Cell]]] = []
+    for anchor, cell in _own(mine, fresh):
+        if not runs or runs[-1][0] != anchor:
+            runs.append((anchor, []))
+        if cell["cell_type"] == "code" or is_question(mine.cell(anchor)):
+            runs[-1][1].append(cell)
+    return [run for run in runs if run[1]]
+
+
+def _own(mine: Notebook, fresh: Notebook) -> Iterator[tuple[str, Cell]]:
+    """Yield the cells that the student added, with the id of the fresh cell before each."""
+    known = {cell["source"] for cell in fresh.cells}
     anchor = ""
     for cell in mine.cells:
         name = grade_id_of(cell)
         if name:
             anchor = name if fresh.cell(name) else anchor
         elif cell["source"] not in known:
-            if not runs or runs[-1][0] != anchor:
-                runs.append((anchor, []))
-            if cell["cell_type"] == "code" or is_question(mine.cell(anchor)):
-                runs[-1][1].append(cell)
-    return [run for run in runs if run[1]]
+            yield anchor, cell
 
 
 def is_question(cell: Cell | None) -> bool:

@@ -18,7 +18,6 @@ from tito.notebook import STUB, Cell, Notebook, grade_id_of, is_own, is_task, is
 from tito.overlay import AS_GRADED, CHAPTER, ONLY_REFERENCE
 
 GRADER_CELL_SECONDS = 40
-TOO_LONG = "it ran for too long, perhaps in a loop without end"
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ def _problem(cell: Any) -> str:
             if output.ename == "NotImplementedError" and not value:
                 return "NotImplementedError"
             if output.ename == "KeyboardInterrupt":
-                return TOO_LONG
+                return "it ran for too long, perhaps in a loop without end"
             if output.ename == "StdinNotImplementedError":
                 return "it calls input(), and at grading nobody answers"
             first = value.split("\n")[0]
