@@ -197,6 +197,10 @@ def check_warmup_values(student):
     assert student.detect_warmup(steady_later, 2) == 4, (
         "the warm-up ends at the first window that is no slower than the steady state"
     )
+    late_peak = [5.0] * 2 + [3.0] * 20 + [6.0] * 2
+    assert student.detect_warmup(late_peak, 2) == 0, (
+        "a window is warm-up only when its median is above that of every window of the second half"
+    )
     falling = list(np.linspace(9, 1, 42))
     assert student.detect_warmup(falling, 5) == 20, (
         "when no steady state is seen, all windows of the first half are warm-up, and no more"
