@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import itertools
 import signal
 import time
 from functools import cache
@@ -34,6 +35,7 @@ from autograder.kernels.jail import SandboxError
 from autograder.kernels.limits import MIB, Limits
 from autograder.kernels.provisioner import shared_warm
 from autograder.kernels.specs import CourseKernelSpecManager
+from autograder.trust.room import ROOM
 
 MAX_MESSAGE_BYTES = 64 * MIB
 GIVE_WAY_SECONDS = 2.0
@@ -119,7 +121,9 @@ class SandboxedExecute(Execute):
         self, nb: NotebookNode, resources: dict[str, Any], files: dict[str, Path], **kwargs: Any
     ) -> tuple[NotebookNode, dict[str, Any]]:
         handed_in = copy.deepcopy(nb)
-        warm = {view: shared_warm(view) for view in (self.view.student, self.view.checker)}
+        self.has_room = any(is_test(cell) and ROOM in cell.source for cell in nb.cells)
+        views = [self.view.student, self.view.checker, *([self.view.room] * self.has_room)]
+        warm = {view: shared_warm(view) for view in views}
         started = {view: process.starts for view, process in warm.items()}
         try:
             nb, resources = self._run(nb, resources, files, **kwargs)
@@ -150,7 +154,7 @@ class SandboxedExecute(Execute):
         limits = Limits(memory_bytes=self.memory_mb * MIB, **self.limits)
         given = tuple(sorted(given_classes(nb) - set(self.all_owned)))
         modules = archive_of(given_modules(self.source))
-        pair = Pair(self.view, limits, archive_of(files), given, modules)
+        pair = Pair(self.view, limits, archive_of(files), given, modules, self.has_room)
         with contextlib.closing(pair) as self.pair:
             nb, resources = super().preprocess(nb, resources, **kwargs)
         self.record.seconds = round(time.monotonic() - began, 3)
@@ -222,13 +226,21 @@ class SandboxedExecute(Execute):
         for cell, place in self.put_off:
             seconds = self._seconds_left(cell)
             try:
-                found = self.pair.finish(place, seconds)
+                found = self.pair.finish(place, seconds, self._cells_before(cell))
             except CheckerDiedError as error:
                 found = {"passed": False, "ename": "NotRun", "evalue": str(error)}
                 self.killed = self.killed or self.pair.checker_was_killed()
             cell.outputs = verdict_outputs(found)
             if found.get("problem") == "timeout":
                 self.record.problems.append(f"{describe(cell)} ran out of time")
+        self.killed = self.killed or self.pair.room_was_killed()
+
+    def _cells_before(self, test: NotebookNode) -> list[str]:
+        """Return the code before a test cell that may have a function run alone."""
+        if ROOM not in test.source:
+            return []
+        before = itertools.takewhile(lambda cell: cell is not test, self.nb.cells)
+        return [cell.source for cell in before if cell.cell_type == "code" and not is_test(cell)]
 
     def _execute(
         self, cell: NotebookNode, resources: dict[str, Any], index: int

@@ -25,6 +25,7 @@ class View:
 
     student: Warm
     checker: Warm
+    room: Warm
     packages: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
 
@@ -35,8 +36,9 @@ def library_view(course: Course, assignment: str) -> View:
     Raises CourseError when the library of a chapter has not been built.
     """
     student, checker = "autograder.kernels.student", "autograder.trust.checker"
+    room = "autograder.trust.room"
     if assignment not in course.chapter_names():
-        return View(Warm(student), Warm(checker))
+        return View(Warm(student), Warm(checker), Warm(room))
     library = course.student_library(assignment)
     try:
         manifest = json.loads((library / "library.json").read_text(encoding="utf-8"))
@@ -46,6 +48,7 @@ def library_view(course: Course, assignment: str) -> View:
     return View(
         student=Warm(student, library, packages),
         checker=Warm(checker, course.library.parent, packages),
+        room=Warm(room, library, packages),
         packages=packages,
         withheld=tuple(manifest["withheld"]),
     )
@@ -57,6 +60,7 @@ class Pair:
 
     `given` are the classes that locked cells define, `modules` the Python files that the course
     gives, which the checker imports from where the student's kernel cannot write.
+    With `has_room` the checker gets a third process, to run functions of the notebook alone.
     """
 
     view: View
@@ -64,10 +68,12 @@ class Pair:
     archive: IO[bytes] | None = None
     given: tuple[str, ...] = ()
     modules: IO[bytes] | None = None
+    has_room: bool = False
     number: int = field(default_factory=next_number)
 
     def __post_init__(self) -> None:
         self._checker: Confined | None = None
+        self._room: Confined | None = None
         self._for_checker, self._for_student = socket.socketpair()
 
     def kernel_arguments(self) -> dict[str, Any]:
@@ -86,15 +92,29 @@ class Pair:
         self._for_student.close()
         self._orders, theirs = socket.socketpair()
         self._reader = FrameReader(self._orders)
-        self._checker = shared_warm(self.view.checker).start(
-            self._shared() | {"archive_to": GIVEN_MODULES},
-            [theirs.fileno(), self._for_checker.fileno()],
-            replace(self.limits, processes=self.limits.processes + 64),
-            self.number,
-            archive=self.modules,
-            scratch=scratch,
-        )
-        theirs.close()
+        ends = [theirs, self._for_checker, *self._open_room()]
+        try:
+            self._checker = shared_warm(self.view.checker).start(
+                self._shared() | {"archive_to": GIVEN_MODULES},
+                [end.fileno() for end in ends],
+                replace(self.limits, processes=self.limits.processes + 64),
+                self.number,
+                archive=self.modules,
+                scratch=scratch,
+            )
+        finally:
+            for end in (theirs, *ends[2:]):
+                end.close()
+
+    def _open_room(self) -> list[socket.socket]:
+        if not self.has_room:
+            return []
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._room = shared_warm(self.view.room).start(
+                {}, [theirs.fileno()], self.limits, next_number()
+            )
+        return [ours]
 
     def _shared(self) -> dict[str, Any]:
         view = self.view
@@ -111,9 +131,12 @@ class Pair:
         order = {"do": "test", "source": source, "seconds": seconds, "owned": owned}
         return self._order(order | {"dropped": dropped}, seconds + CHECKER_GRACE)
 
-    def finish(self, place: int, seconds: float) -> dict[str, Any]:
-        """Return the verdict on the hidden part of a test cell, which has waited until now."""
-        order = {"do": "finish", "place": place, "seconds": seconds}
+    def finish(self, place: int, seconds: float, sources: list[str]) -> dict[str, Any]:
+        """Return the verdict on the hidden part of a test cell, which has waited until now.
+
+        `sources` are the cells before it, of which it may have a function run alone.
+        """
+        order = {"do": "finish", "place": place, "seconds": seconds, "sources": sources}
         return self._order(order, seconds + CHECKER_GRACE)
 
     def settle(self, seconds: float) -> bool:
@@ -124,6 +147,12 @@ class Pair:
     def checker_was_killed(self) -> bool:
         """Tell whether somebody or the machine ended the checker."""
         return self._checker is not None and self._checker.was_killed()
+
+    def room_was_killed(self) -> bool:
+        """Tell whether somebody or the machine ended the process that runs functions alone."""
+        if self._room is None or self._room.wait(0) is None:
+            return False
+        return self._room.was_killed()
 
     def close(self) -> None:
         """End the checker; the kernel is ended by its manager."""
@@ -136,6 +165,9 @@ class Pair:
             self._checker.close()
             self._orders.close()
             self._checker = None
+        if self._room is not None:
+            self._room.close()
+            self._room = None
 
     def _order(self, order: dict[str, Any], seconds: float) -> dict[str, Any]:
         self._reader.deadline = time.monotonic() + seconds

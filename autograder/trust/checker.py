@@ -33,6 +33,7 @@ from autograder.trust.frames import (
 )
 from autograder.trust.made import DONE, MADE, MARK, TRUTH, MarkMade, made_variables
 from autograder.trust.proxies import ClassProxy, Trusted, UntrustedError, is_proxy
+from autograder.trust.room import ROOM, Room
 from autograder.trust.session import Session, StudentDied
 from autograder.trust.shared import Shared
 from autograder.trust.source import (
@@ -59,11 +60,16 @@ def warm() -> None:
 
 
 def run(request: dict[str, Any], descriptors: list[int]) -> None:
-    """Take orders until the grader closes the connection."""
+    """Take orders until the grader closes the connection.
+
+    The descriptors are those of the orders, of the channel to the student's kernel and, where tests
+    ask for it, of the way to the process that runs functions alone.
+    """
     sys.path.append(GIVEN_MODULES)
-    orders = socket.socket(fileno=descriptors[0])
+    orders, channel, *more = (socket.socket(fileno=descriptor) for descriptor in descriptors)
     shared = Shared(*(tuple(request.get(n, ())) for n in ("packages", "withheld", "given")))
-    checker = Checker(Session(socket.socket(fileno=descriptors[1]), shared))
+    session = Session(channel, shared)
+    checker = Checker(session, Room(more[0], session) if more else None)
     reader = FrameReader(orders)
     with contextlib.suppress(ChannelClosedError):
         while True:
@@ -74,15 +80,16 @@ def run(request: dict[str, Any], descriptors: list[int]) -> None:
 class Checker:
     """Runs test cells in one namespace, as one notebook does."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, room: Room | None = None) -> None:
         self.session = session
+        self.room = room
         self.names = session.shared.names = TestNames(session)
         self.hidden: list[HiddenPart] = []
         self.made: set[str] = set()
         trusted = Trusted()
         self.names |= {MADE: trusted.made, MARK: trusted.mark}
         self.names |= {DONE: trusted.done, TRUTH: trusted.truth}
-        sys.modules["__main__"] = StudentModule(session)
+        sys.modules["__main__"] = StudentModule(session, room)
 
     def obey(self, order: dict[str, Any]) -> dict[str, Any]:
         """Do what the grader asks for: define, test, settle, or finish."""
@@ -92,7 +99,7 @@ class Checker:
         if order["do"] == "settle":
             return {"settled": self.session.settle(order["seconds"])}
         if order["do"] == "finish":
-            return self.hidden[order["place"]].finish(order["seconds"])
+            return self.hidden[order["place"]].finish(order["seconds"], order["sources"])
         return self.test(order["source"], order["seconds"], order["owned"], order["dropped"])
 
     def define(self, source: str, owned: set[str]) -> None:
@@ -209,6 +216,8 @@ class Checker:
         signal.setitimer(signal.ITIMER_REAL, 0)
         order, _ = FrameReader(orders).receive()
         self.session.go_to_copy(student)
+        if self.room is not None:
+            self.room.sources = order["sources"]
         verdict = self._judged(lambda: self._number(statements), hidden, order["seconds"])
         send_frame(orders, verdict, [])
 
@@ -238,12 +247,12 @@ class HiddenPart:
     process: int
     orders: socket.socket
 
-    def finish(self, seconds: float) -> dict[str, Any]:
-        """Let it run, and return its verdict."""
+    def finish(self, seconds: float, sources: list[str]) -> dict[str, Any]:
+        """Let it run, and return its verdict; `sources` are cells that it may run alone."""
         reader = FrameReader(self.orders)
         reader.deadline = time.monotonic() + seconds + GRACE_SECONDS
         try:
-            send_frame(self.orders, {"seconds": seconds}, [])
+            send_frame(self.orders, {"seconds": seconds, "sources": sources}, [])
             verdict, _ = reader.receive()
         except OutOfTimeError:
             verdict = failed("TimeoutError", f"not finished after {seconds:g} s")
@@ -302,9 +311,11 @@ class TypeOf(metaclass=_AsksForType):
 class StudentModule(types.ModuleType):
     """What `import __main__` gives in a test: the notebook's names as attributes."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, room: Room | None) -> None:
         super().__init__("__main__")
         object.__setattr__(self, "_session", session)
+        if room is not None:
+            object.__setattr__(self, ROOM, room)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

@@ -9,11 +9,13 @@ import select
 import socket
 import struct
 import time
+from collections.abc import Sequence
 from typing import Any
 
 MAX_JSON = 32 * 2**20
 MAX_BLOBS = 10_000
 MAX_BYTES = 512 * 2**20
+LARGE = 2**16
 
 
 class ChannelError(RuntimeError):
@@ -28,8 +30,8 @@ class ChannelClosedError(ChannelError):
     """The other side has ended."""
 
 
-def send_frame(channel: socket.socket, message: Any, blobs: list[bytes]) -> None:
-    """Send one frame.
+def send_frame(channel: socket.socket, message: Any, blobs: Sequence[bytes | memoryview]) -> None:
+    """Send one frame; large byte strings are not copied for it.
 
     Raises ChannelError when it is larger than the other side would take, ChannelClosedError
     when that has ended.
@@ -39,8 +41,16 @@ def send_frame(channel: socket.socket, message: Any, blobs: list[bytes]) -> None
     if len(text) > MAX_JSON or len(blobs) > MAX_BLOBS or size > MAX_BYTES:
         raise ChannelError("a value is too large to be passed between a test and the notebook")
     head = struct.pack(f"!{2 + len(blobs)}I", len(text), len(blobs), *map(len, blobs))
+    parts: list[bytes | memoryview] = [head, text]
     try:
-        channel.sendall(b"".join((head, text, *blobs)))
+        for blob in blobs:
+            if len(blob) < LARGE:
+                parts.append(blob)
+            else:
+                channel.sendall(b"".join(parts))
+                channel.sendall(blob)
+                parts = []
+        channel.sendall(b"".join(parts))
     except OSError as error:
         raise ChannelClosedError("the other side has ended") from error
 

@@ -1,9 +1,11 @@
 """What can be told of a cell from its text."""
 
 import ast
+import dis
 import importlib
 import re
 import sys
+import types
 
 HIDDEN = re.compile(r"###\s*(BEGIN|END) HIDDEN TESTS")
 MODULE_ALIASES = {
@@ -15,6 +17,7 @@ MODULE_ALIASES = {
 KNOWN_MODULES = frozenset(
     {"numpy", "matplotlib", "pandas", "scipy", *sys.stdlib_module_names} - {"this", "antigravity"}
 )
+LOOKUPS = ("LOAD_NAME", "LOAD_GLOBAL")
 NO_OPERATION = re.compile(r"^\s*%(matplotlib|load_ext|autoreload|config)\b.*$", re.MULTILINE)
 
 
@@ -68,9 +71,14 @@ def _has_all(module: str, names: set[str]) -> bool:
     return all(hasattr(found, name) for name in names)
 
 
+def is_import(node: ast.stmt) -> bool:
+    """Tell whether a statement imports something."""
+    return isinstance(node, ast.Import | ast.ImportFrom)
+
+
 def is_definition(node: ast.stmt) -> bool:
     """Tell whether a statement only names something: an import, a function or a class."""
-    return isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
+    return is_import(node) or isinstance(node, ast.FunctionDef | ast.ClassDef)
 
 
 def is_constant(node: ast.stmt) -> bool:
@@ -82,3 +90,43 @@ def is_constant(node: ast.stmt) -> bool:
     except ValueError:
         return False
     return True
+
+
+def needed_for(name: str, statements: list[ast.stmt]) -> list[ast.stmt]:
+    """Return those of a notebook's top-level statements that give a function what it uses.
+
+    They are imports, definitions and assignments to the names that it, or what it uses, looks up.
+    Raises SyntaxError for statements that cannot stand where they do.
+    """
+    bound = [(node, _binds(node)) for node in statements]
+    needed, before = {name}, 0
+    while len(needed) > before:
+        before = len(needed)
+        for node, names in bound:
+            if names & needed:
+                needed |= _looks_up(compile(ast.Module([node], []), "<notebook>", "exec"))
+    return [node for node, names in bound if names & needed]
+
+
+def _binds(node: ast.stmt) -> set[str]:
+    """Return the names that a statement binds or changes, if it is of a kind that is followed."""
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return {node.name}
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.Assign):
+        targets = node.targets
+    elif isinstance(node, ast.AnnAssign | ast.AugAssign):
+        targets = [node.target]
+    else:
+        return set()
+    return {n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)}
+
+
+def _looks_up(code: types.CodeType) -> set[str]:
+    """Return the global names that code reads, in the functions inside it too."""
+    found = {i.argval for i in dis.get_instructions(code) if i.opname in LOOKUPS}
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            found |= _looks_up(constant)
+    return found

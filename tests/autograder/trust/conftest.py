@@ -55,7 +55,9 @@ class Judge:
         """Return the verdict after the hidden part that was put off, if there is one."""
         if not verdict["passed"] or verdict.get("place") is None:
             return verdict
-        return self.checker.obey({"do": "finish", "place": verdict["place"], "seconds": seconds})
+        return self.checker.obey(
+            {"do": "finish", "place": verdict["place"], "seconds": seconds, "sources": []}
+        )
 
     def forget(self) -> None:
         """Drop the names that earlier tests have defined."""

@@ -53,6 +53,18 @@ def test_a_frame_arrives_as_it_was_sent(message, data):
         assert FrameReader(there).receive() == (message, data)
 
 
+@settings(max_examples=20)
+@given(sizes=st.lists(st.sampled_from([0, 1, 2**16 - 1, 2**16, 2**16 + 1, 300_000]), max_size=5))
+def test_large_byte_strings_and_views_arrive_among_small_ones(sizes):
+    data = [bytes([number]) * size for number, size in enumerate(sizes)]
+    here, there = socket.socketpair()
+    with here, there:
+        sender = threading.Thread(target=send_frame, args=(here, {}, list(map(memoryview, data))))
+        sender.start()
+        assert FrameReader(there).receive() == ({}, data)
+        sender.join()
+
+
 @settings(max_examples=30)
 @given(messages=st.lists(st.tuples(plain, blobs), max_size=3), data=st.data())
 def test_frames_arrive_in_order_however_the_stream_was_cut(messages, data):

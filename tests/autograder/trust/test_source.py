@@ -9,6 +9,7 @@ from autograder.trust.source import (
     is_constant,
     is_definition,
     module_names,
+    needed_for,
     plain_source,
 )
 
@@ -52,6 +53,48 @@ def test_other_statements_are_neither(line):
     node = ast.parse(line).body[0]
     assert not is_definition(node)
     assert not is_constant(node)
+
+
+NOTEBOOK = """
+import math, os.path
+from numpy import exp as e
+SIZE, UNUSED = 1 << 15, 2
+SIZE += 1
+scratch: list = [0] * SIZE
+x = make_numbers()
+print(x)
+def helper(v):
+    return e(v) * ROOT
+ROOT = math.sqrt(2)
+class Kernel:
+    def run(self, v):
+        return helper(v)
+    """
+NEEDS = {
+    "helper": ["from numpy import exp as e", "import math", "ROOT", "def helper"],
+    "Kernel": ["class Kernel", "def helper", "from numpy import exp as e", "ROOT", "import math"],
+    "scratch": ["SIZE, UNUSED", "SIZE += 1", "scratch: list"],
+    "path": [],
+    "os": ["import math, os.path"],
+    "missing": [],
+}
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_a_function_needs_what_it_and_its_helpers_look_up(name):
+    found = [ast.unparse(node) for node in needed_for(name, ast.parse(NOTEBOOK).body)]
+    assert len(found) == len(NEEDS[name])
+    assert all(any(line.startswith(start) for line in found) for start in NEEDS[name])
+
+
+def test_variables_of_a_function_are_not_those_of_the_notebook():
+    cells = "x = 1\nn = 2\nk = 3\ndef f(x):\n    n = [k for k in x]\n    return lambda: n\nsize = 3"
+    assert len(needed_for("f", ast.parse(cells).body)) == 1
+
+
+def test_a_wrapped_or_changed_function_is_needed_as_it_is_in_the_end():
+    cells = "def f(x): pass\nf = wrap(f)\nf.calls = 0\nf.kept[3] = y\ndef wrap(g): return g\ny = 4"
+    assert len(needed_for("f", ast.parse(cells).body)) == 6
 
 
 @pytest.mark.parametrize(
