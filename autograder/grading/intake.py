@@ -14,7 +14,7 @@ from nbconvert.exporters import NotebookExporter
 from nbformat.notebooknode import NotebookNode
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters.base import NbGraderException
-from traitlets import Bool
+from traitlets import Bool, default
 
 from autograder.grading.handed_in import adopt_renamed, timestamp_problem, what_is_no_file
 from autograder.grading.record import NOTE
@@ -39,6 +39,10 @@ class SubmissionExporter(NotebookExporter):
     sandbox_first = Bool(
         True, help="Whether to see that student code can be confined before anything is read."
     ).tag(config=True)
+
+    @default("optimistic_validation")
+    def _after_all_steps_and_not_each(self) -> bool:
+        return True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

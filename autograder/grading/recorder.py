@@ -19,6 +19,7 @@ import nbgrader.api
 import nbgrader.nbgraderformat.common as metadata_format
 from jsonschema.exceptions import best_match
 from jsonschema.validators import validator_for
+from nbgrader.api import Gradebook
 from nbgrader.apps.baseapp import NbGrader
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
@@ -176,12 +177,27 @@ def _require_plugins(app: Any) -> None:
 def _save_repetition() -> None:
     """Let nbgrader prepare once what it prepares anew for each of a student's cells.
 
-    That is nearly half of the time of recording: the statements of the gradebook, which it opens
-    eleven times for a notebook, and the schema of the cells' metadata.
+    That is more than half of the time of recording: the statements of the gradebook, which it opens
+    eleven times for a notebook, looking each time whether its tables and the course are there, and
+    the schema of the cells' metadata.
     """
     if not hasattr(nbgrader.api.create_engine, "cache_info"):
         nbgrader.api.create_engine = cache(nbgrader.api.create_engine)
+        tables = nbgrader.api.Base.metadata
+        tables.create_all = cache(tables.create_all)
+        Gradebook.check_course = _once_for_each_database(Gradebook.check_course)
         metadata_format.jsonschema = SimpleNamespace(validate=_validate)
+
+
+def _once_for_each_database(check_course: Any) -> Any:
+    seen = set()
+
+    def check(gradebook: Gradebook, course_id: str) -> None:
+        if (gradebook.engine, course_id) not in seen:
+            check_course(gradebook, course_id)
+            seen.add((gradebook.engine, course_id))
+
+    return check
 
 
 def _validate(instance: Any, schema: dict[str, Any]) -> None:

@@ -43,7 +43,9 @@ def enter_jail(visible: tuple[Path, ...], hidden: tuple[Path, ...] = ()) -> None
             "(Debian, Ubuntu: apt install libseccomp2)"
         ) from error
     try:
-        _separate()
+        uid, gid = os.getuid(), os.getgid()
+        linux.unshare(namespaces())
+        keep_user(uid, gid)
         _become_first_process()
         linux.mount("none", "/", "none", linux.RECURSIVE | linux.PRIVATE)
         root = Path("/sys")  # a folder that every Linux has and no kernel of ours needs
@@ -94,10 +96,6 @@ class Confinement:
         self.uid = FIRST_UID + number if os.getuid() == 0 else os.getuid()
         self.gid = self.uid if os.getuid() == 0 else os.getgid()
         self.shared = scratch_mount
-
-    def unshare(self) -> None:
-        """Leave for new namespaces; the next process that is forked is the first of its own."""
-        _separate()
 
     def mount(self) -> int:
         """Mount /proc, scratch and shared memory; return a descriptor of the scratch."""
@@ -152,9 +150,13 @@ def refusal(error: OSError) -> str:
     )
 
 
-def _separate() -> None:
-    uid, gid = os.getuid(), os.getgid()
-    linux.unshare(OTHERS if uid == 0 else OTHERS | linux.NEW_USERS)
+def namespaces() -> int:
+    """Return the namespaces that this user can leave for new ones, together."""
+    return OTHERS if os.getuid() == 0 else OTHERS | linux.NEW_USERS
+
+
+def keep_user(uid: int, gid: int) -> None:
+    """Be in new namespaces the user that this process was in the old ones."""
     if uid != 0:
         _map_to_itself(uid, gid)
 

@@ -1,11 +1,12 @@
 """The Linux calls that Python has no function for, each raising OSError when refused.
 
-Numbers and meanings: the manual pages unshare(2), mount(2), mount_setattr(2), pivot_root(2),
-open_tree(2), capabilities(7) and prctl(2).
+Numbers and meanings: the manual pages unshare(2), clone(2), mount(2), mount_setattr(2),
+pivot_root(2), open_tree(2), capabilities(7) and prctl(2).
 """
 
 import ctypes
 import os
+import signal
 
 NEW_CGROUP = 0x02000000
 NEW_IPC = 0x08000000
@@ -24,17 +25,36 @@ RECURSIVE = 0x4000
 PRIVATE = 0x40000
 DETACH = 0x2
 
-_MOUNT_SETATTR, _OPEN_TREE, _MOVE_MOUNT, _PIVOT_ROOT, _CAPSET = 442, 428, 429, 155, 126
+_CLONE, _MOUNT_SETATTR, _OPEN_TREE, _MOVE_MOUNT, _PIVOT_ROOT, _CAPSET = 56, 442, 428, 429, 155, 126
 _AT_FDCWD, _AT_EMPTY_PATH, _AT_RECURSIVE = -100, 0x1000, 0x8000
 _SET_DUMPABLE, _SET_NO_NEW_PRIVS, _SET_PDEATHSIG, _CAP_DROP = 4, 38, 1, 24
 _CAP_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_libc_with_lock = ctypes.PyDLL(None, use_errno=True)  # of the interpreter, which a fork must hold
 
 
 def unshare(flags: int) -> None:
     """Leave the namespaces named by `flags` for new ones."""
     _checked(_libc.unshare(flags), "unshare")
+
+
+def fork_into(flags: int) -> int:
+    """Fork a process into new namespaces; return its number, or 0 in it.
+
+    It costs one copy of the process less than `unshare` and two forks.
+    """
+    python = ctypes.pythonapi
+    python.PyOS_BeforeFork()
+    child: int = _libc_with_lock.syscall(_CLONE, flags | signal.SIGCHLD, 0, 0, 0, 0)
+    number = ctypes.get_errno()
+    if child == 0:
+        python.PyOS_AfterFork_Child()
+        return 0
+    python.PyOS_AfterFork_Parent()
+    ctypes.set_errno(number)
+    _checked(child, "a fork into new namespaces")
+    return child
 
 
 def mount(source: str, target: str, kind: str, flags: int = 0, options: str = "") -> None:

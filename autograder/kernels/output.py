@@ -38,6 +38,15 @@ class BoundedStream(OutStream):
             self.flushes -= 1
             super().flush()
 
+    def send_now(self) -> None:
+        """Send what was printed, which counts for no flush of the cell's."""
+        self._flush()
+
+    def _schedule_flush(self) -> None:
+        if not self._flush_pending:
+            self._flush_pending = True
+            self.pub_thread.send_soon(self)
+
 
 class BoundedDisplays:
     """Drops displays after `MAX_MESSAGES` of a cell; a hook of IPython's display publisher."""

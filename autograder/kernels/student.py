@@ -22,7 +22,6 @@ from typing import Any
 import zmq
 from ipykernel import zmqshell
 from ipykernel.compiler import XCachingCompiler
-from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from IPython.core.profiledir import ProfileDir
@@ -32,6 +31,7 @@ from traitlets.config import Config
 from zmq.eventloop.zmqstream import ZMQStream
 
 from autograder.kernels.output import bound_output
+from autograder.kernels.publisher import Publisher
 from autograder.trust.shared import Shared
 from autograder.trust.student_side import StudentSide
 
@@ -170,12 +170,10 @@ class ForkedKernelApp(IPKernelApp):
         self.control_port = self._bind_socket(self.control_socket, self.control_port)
 
     def init_iopub(self, context: Any) -> None:
-        self.iopub_socket = context.socket(zmq.XPUB)
+        self.iopub_socket = context.socket(zmq.PUB)
         self.iopub_socket.linger = 1000
         self.iopub_port = self._bind_socket(self.iopub_socket, self.iopub_port)
-        # Without the pipe for output of child processes, which needs a network interface.
-        self.iopub_thread = IOPubThread(self.iopub_socket, pipe=False, session=self.session)
-        self.iopub_thread.start()
+        self.iopub_thread = Publisher(self.iopub_socket, self.session)
         self.iopub_socket = self.iopub_thread.background_socket
 
     def _try_bind_socket(self, s: Any, port: int) -> int:
@@ -206,6 +204,7 @@ def warm() -> None:
     matplotlib.use(BACKEND)
     activate_matplotlib(BACKEND)
     configure_inline_support(app.shell, BACKEND)
+    pyplot.uninstall_repl_displayhook()  # it draws what `flush_figures` then draws and closes
     figure, axis = pyplot.subplots()
     axis.plot([0, 1])
     axis.set_title("warm")

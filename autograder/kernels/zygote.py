@@ -24,7 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from autograder.kernels import linux
-from autograder.kernels.jail import Confinement, SandboxError, enter_jail, refusal
+from autograder.kernels.jail import (
+    Confinement,
+    SandboxError,
+    enter_jail,
+    keep_user,
+    namespaces,
+    refusal,
+)
 from autograder.kernels.limits import Limits
 from autograder.kernels.syscalls import student_filter
 
@@ -57,13 +64,19 @@ def main() -> None:
     student_filter()
     gc.collect()
     gc.freeze()
+    user, flags = (os.getuid(), os.getgid()), namespaces()
     while True:
         data, descriptors, _, _ = socket.recv_fds(orders, MAX_REQUEST, MAX_DESCRIPTORS)
         if not data:
             return
-        if os.fork() == 0:
-            orders.close()
-            start(json.loads(data), descriptors, module.run)
+        try:
+            child = linux.fork_into(flags)
+        except OSError as error:
+            os.write(descriptors[0], json.dumps({"error": refusal(error)}).encode())
+        else:
+            if child == 0:
+                orders.close()
+                start(json.loads(data), descriptors, module.run, user)
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -77,16 +90,16 @@ def import_all(packages: list[str]) -> None:
                 importlib.import_module(module.name)
 
 
-def start(request: dict[str, Any], descriptors: list[int], body: Body) -> None:
-    """Become a confined process that runs `body`; never returns."""
+def start(
+    request: dict[str, Any], descriptors: list[int], body: Body, user: tuple[int, int]
+) -> None:
+    """Become process 1 of a confined process that runs `body`; never returns."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     lifeline = socket.socket(fileno=descriptors[0])
     scratch = descriptors.pop() if request["shares_scratch"] else None
     try:
+        keep_user(*user)
         confinement = Confinement(Limits(**request["limits"]), request["number"], scratch)
-        confinement.unshare()
-        if os.fork():
-            os._exit(0)
         mounted = confinement.mount()
         if scratch is not None:
             os.close(scratch)

@@ -100,7 +100,7 @@ class Peer:
         """
         sent = False
         try:
-            with _no_interrupt():  # in the middle of which it would be unknown what was sent
+            with no_interrupt():  # in the middle of which it would be unknown what was sent
                 send_frame(self.channel, request, blobs)
                 sent = True
             self.unanswered += 1  # stays so when a time limit cuts the wait off
@@ -213,7 +213,7 @@ class Peer:
 
 
 @contextlib.contextmanager
-def _no_interrupt() -> Iterator[None]:
+def no_interrupt() -> Iterator[None]:
     """Put an interrupt off until the block ends."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
