@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -39,6 +39,7 @@ from autograder.kernels.jail import SandboxError
 MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
 LONGEST_REASON = 300
 _building = threading.Lock()
+_closing: list[Callable[[], None]] = []
 
 
 class Recorder:
@@ -79,6 +80,7 @@ class Recorder:
             return met.error or error
         finally:
             self.app.log.removeHandler(met)
+            close_gradebooks()
         return None
 
 
@@ -178,15 +180,33 @@ def _save_repetition() -> None:
     """Let nbgrader prepare once what it prepares anew for each of a student's cells.
 
     That is more than half of the time of recording: the statements of the gradebook, which it opens
-    eleven times for a notebook, looking each time whether its tables and the course are there, and
-    the schema of the cells' metadata.
+    eleven times for a notebook, with a connection of its own and a look whether all tables and the
+    course are there, and the schema of the cells' metadata.
     """
     if not hasattr(nbgrader.api.create_engine, "cache_info"):
-        nbgrader.api.create_engine = cache(nbgrader.api.create_engine)
+        nbgrader.api.create_engine = cache(_left_open(nbgrader.api.create_engine))
         tables = nbgrader.api.Base.metadata
         tables.create_all = cache(tables.create_all)
         Gradebook.check_course = _once_for_each_database(Gradebook.check_course)
         metadata_format.jsonschema = SimpleNamespace(validate=_validate)
+
+
+def close_gradebooks() -> None:
+    """Close the connections that were left open for the rest of a submission."""
+    for close in _closing:
+        close()
+
+
+def _left_open(create_engine: Any) -> Any:
+    """Let an engine keep its connection when nbgrader is done with it, for the next to take."""
+
+    def create(*args: Any, **settings: Any) -> Any:
+        engine = create_engine(*args, **settings)
+        _closing.append(engine.dispose)
+        engine.dispose = lambda close=True: None
+        return engine
+
+    return create
 
 
 def _once_for_each_database(check_course: Any) -> Any:

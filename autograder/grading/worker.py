@@ -10,7 +10,12 @@ from nbgrader.api import Gradebook, MissingEntry
 
 from autograder.grading.execute import SandboxedExecute
 from autograder.grading.job import GradingStoppedError, Job
-from autograder.grading.recorder import converter, course_app, reason_to_stop
+from autograder.grading.recorder import (
+    close_gradebooks,
+    converter,
+    course_app,
+    reason_to_stop,
+)
 
 
 def execute(job: Job, student: str) -> None:
@@ -33,6 +38,8 @@ def execute(job: Job, student: str) -> None:
         stop = reason_to_stop(error)
         if stop is not None:
             raise stop from None
+    finally:
+        close_gradebooks()
 
 
 def _execute(grading: Any, path: str) -> None:
