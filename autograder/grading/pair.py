@@ -14,6 +14,7 @@ from autograder.trust.checker import GIVEN_MODULES
 from autograder.trust.frames import ChannelError, FrameReader, OutOfTimeError, send_frame
 
 CHECKER_GRACE = 10.0
+ALONE = Warm("autograder.trust.room")
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class View:
 
     student: Warm
     checker: Warm
-    room: Warm
+    room: Warm = ALONE
     packages: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
 
@@ -36,9 +37,8 @@ def library_view(course: Course, assignment: str) -> View:
     Raises CourseError when the library of a chapter has not been built.
     """
     student, checker = "autograder.kernels.student", "autograder.trust.checker"
-    room = "autograder.trust.room"
     if assignment not in course.chapter_names():
-        return View(Warm(student), Warm(checker), Warm(room))
+        return View(Warm(student), Warm(checker))
     library = course.student_library(assignment)
     try:
         manifest = json.loads((library / "library.json").read_text(encoding="utf-8"))
@@ -48,7 +48,7 @@ def library_view(course: Course, assignment: str) -> View:
     return View(
         student=Warm(student, library, packages),
         checker=Warm(checker, course.library.parent, packages),
-        room=Warm(room, library, packages),
+        room=replace(ALONE, library=library, packages=packages),
         packages=packages,
         withheld=tuple(manifest["withheld"]),
     )

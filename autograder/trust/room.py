@@ -44,15 +44,18 @@ class Room:
     def __init__(self, channel: socket.socket, session: Session) -> None:
         self.channel = channel
         self.session = session
-        self.sources: list[str] = []
+        self.sources: list[str] | None = None
 
     def __call__(self, room: int, name: str, array: np.ndarray, *rest: Any) -> np.ndarray:
         """Return what `array` is after `name(array, *rest, out=array)` of the notebook's.
 
         There are `room` bytes for all that the function makes, and for what it uses of the
         notebook.
-        Raises MemoryError where that was not enough, and whatever the function raises.
+        Raises MemoryError where that was not enough, RuntimeError outside of the hidden part of a
+        test, and whatever the function raises.
         """
+        if self.sources is None:
+            raise RuntimeError(f"{ROOM} can be used in the hidden part of a test only")
         here, there = socket.socketpair()
         with here:
             try:

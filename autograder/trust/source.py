@@ -95,11 +95,12 @@ def is_constant(node: ast.stmt) -> bool:
 def needed_for(name: str, statements: list[ast.stmt]) -> list[ast.stmt]:
     """Return those of a notebook's top-level statements that give a function what it uses.
 
-    They are imports, definitions and assignments to the names that it, or what it uses, looks up.
+    They are imports, definitions and assignments to the names that it, or what it uses, looks up;
+    an import of all that a module has may be one of these.
     Raises SyntaxError for statements that cannot stand where they do.
     """
     bound = [(node, _binds(node)) for node in statements]
-    needed, before = {name}, 0
+    needed, before = {name, "*"}, 0
     while len(needed) > before:
         before = len(needed)
         for node, names in bound:

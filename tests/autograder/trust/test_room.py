@@ -199,6 +199,12 @@ def f(x, out):
         alone(forged)
 
 
+def test_outside_of_a_hidden_part_it_says_so():
+    near, far = socket.socketpair()
+    with near, far, pytest.raises(RuntimeError, match="in the hidden part of a test only"):
+        Room(near, Session(near))(100, "f", numbers(1000))
+
+
 def test_only_plain_data_can_be_passed(alone):
     with pytest.raises(ChannelError):
         alone("def f(x, y, out):\n    pass", None, object())

@@ -78,6 +78,7 @@ NEEDS = {
     "os": ["import math, os.path"],
     "missing": [],
 }
+STAR = "from math import *\ndef f():\n    return sqrt(2)"
 
 
 @pytest.mark.parametrize("name", NEEDS)
@@ -90,6 +91,10 @@ def test_a_function_needs_what_it_and_its_helpers_look_up(name):
 def test_variables_of_a_function_are_not_those_of_the_notebook():
     cells = "x = 1\nn = 2\nk = 3\ndef f(x):\n    n = [k for k in x]\n    return lambda: n\nsize = 3"
     assert len(needed_for("f", ast.parse(cells).body)) == 1
+
+
+def test_what_imports_everything_is_needed():
+    assert len(needed_for("f", ast.parse(STAR).body)) == 2
 
 
 def test_a_wrapped_or_changed_function_is_needed_as_it_is_in_the_end():
