@@ -13,6 +13,15 @@ rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
 rules.add_rule(pyseccomp.ERRNO(errno.EPERM), sys.argv[1])
 rules.load()
 """
+REFUSING_FORKS = """
+import errno, sys
+import pyseccomp
+from autograder.kernels.linux import NEW_PIDS
+rules = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+into_new = pyseccomp.Arg(0, pyseccomp.MASKED_EQ, NEW_PIDS, NEW_PIDS)
+rules.add_rule(pyseccomp.ERRNO(errno.EPERM), "clone", into_new)
+rules.load()
+"""
 WITHOUT_LIBRARY = """
 import builtins, sys
 real = builtins.__import__
@@ -72,6 +81,14 @@ def test_a_refused_step_is_named_with_what_allows_it(call, plain_body):
     assert re.match(f"the sandbox cannot be set up: the machine refused {step}", said)
     assert "user.max_user_namespaces" in said
     assert "apparmor_restrict_unprivileged_userns" in said
+
+
+def test_a_refused_fork_into_namespaces_is_named(plain_body):
+    said = run(REFUSING_FORKS + with_library(plain_body), "", plain_body.module)
+    begin = (
+        "the sandbox cannot be set up: the machine refused a fork into new namespaces (Operation"
+    )
+    assert said.startswith(begin)
 
 
 def test_a_machine_that_allows_all_steps_starts(plain_body):
