@@ -529,7 +529,7 @@ def in_place(student, name, x, *rest):
     return x
 
 
-def check_held(student, name, expected, x, *rest, advice):
+def expect_few_blocks(student, name, expected, x, *rest, advice):
     """A kernel gets along with a few blocks beside its input and result, and is right there."""
     try:
         found = in_place(student, name, x.copy(), *rest)
@@ -549,7 +549,7 @@ def check_held(student, name, expected, x, *rest, advice):
 
 def check_gelu_memory(student):
     """Beside input and result, a few blocks are held, however large the input is."""
-    check_held(
+    expect_few_blocks(
         student, "fused_gelu", expected_gelu, draw(3000, 3000),
         advice="work block by block, in place, in one scratch array of a block",
     )  # fmt: skip
@@ -637,7 +637,7 @@ def check_bias_relu_out(student):
 def check_bias_relu_memory(student):
     """Beside x and the result, no more than a few blocks are held."""
     bias = draw(3000)
-    check_held(
+    expect_few_blocks(
         student, "fused_bias_relu", lambda x: np.maximum(x + bias, 0), draw(3000, 3000), bias,
         advice="add into the result, then clip it in place",
     )  # fmt: skip
@@ -717,7 +717,7 @@ def check_layer_norm_out(student):
 def check_layer_norm_memory(student):
     """Beside x and the result, no more than a few blocks are held."""
     rest = draw(3000), draw(3000), 1e-5
-    check_held(
+    expect_few_blocks(
         student, "fused_layer_norm", lambda x: expected_layer_norm(x, *rest), draw(3000, 3000),
         *rest, advice="in blocks of rows, write the deviations into the result and go on in place",
     )  # fmt: skip
