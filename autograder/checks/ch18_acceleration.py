@@ -162,7 +162,7 @@ def check_matmul_is_one_call(student):
 
     def attempt():
         best = least_seconds(student.vectorized_matmul, draw(n, n), draw(n, n))
-        assert loop_seconds() / (best / n**3) > 100, (
+        assert loop_seconds() / (best / n**3) > 300, (  # a loop over rows gains 40, one call 15,000
             "a multiplication takes far longer than in one call of NumPy: hand the whole product "
             "over, without a loop over rows, columns or elements"
         )
@@ -522,11 +522,16 @@ def in_place(student, name, x, *rest):
     room = x.nbytes // 2
     if hasattr(student, "__within__"):
         return student.__within__(room, name, x, *rest)
-    function = getattr(student, name)
-    if student.peak_bytes(function, x, *rest, np.empty_like(x)) > room:
+    function, part = getattr(student, name), x[:500]
+    if student.peak_bytes(function, part, *rest, np.empty_like(part)) > part.nbytes // 2:
         raise MemoryError
     function(x, *rest, out=x)
     return x
+
+
+def large():
+    """36 MB of normal numbers: with less, what Python itself needs would count."""
+    return np.tile(draw(300, 3000), (10, 1))
 
 
 def expect_few_blocks(student, name, expected, x, *rest, advice):
@@ -550,7 +555,7 @@ def expect_few_blocks(student, name, expected, x, *rest, advice):
 def check_gelu_memory(student):
     """Beside input and result, a few blocks are held, however large the input is."""
     expect_few_blocks(
-        student, "fused_gelu", expected_gelu, draw(3000, 3000),
+        student, "fused_gelu", expected_gelu, large(),
         advice="work block by block, in place, in one scratch array of a block",
     )  # fmt: skip
 
@@ -638,7 +643,7 @@ def check_bias_relu_memory(student):
     """Beside x and the result, no more than a few blocks are held."""
     bias = draw(3000)
     expect_few_blocks(
-        student, "fused_bias_relu", lambda x: np.maximum(x + bias, 0), draw(3000, 3000), bias,
+        student, "fused_bias_relu", lambda x: np.maximum(x + bias, 0), large(), bias,
         advice="add into the result, then clip it in place",
     )  # fmt: skip
 
@@ -718,7 +723,7 @@ def check_layer_norm_memory(student):
     """Beside x and the result, no more than a few blocks are held."""
     rest = draw(3000), draw(3000), 1e-5
     expect_few_blocks(
-        student, "fused_layer_norm", lambda x: expected_layer_norm(x, *rest), draw(3000, 3000),
+        student, "fused_layer_norm", lambda x: expected_layer_norm(x, *rest), large(),
         *rest, advice="in blocks of rows, write the deviations into the result and go on in place",
     )  # fmt: skip
 
