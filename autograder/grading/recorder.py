@@ -180,7 +180,7 @@ def _save_repetition() -> None:
     """Let nbgrader prepare once what it prepares anew for each of a student's cells.
 
     That is more than half of the time of recording: the statements of the gradebook, which it opens
-    eleven times for a notebook, with a connection of its own and a look whether all tables and the
+    ten times for a notebook, with a connection of its own and a look whether all tables and the
     course are there, and the schema of the cells' metadata.
     """
     if not hasattr(nbgrader.api.create_engine, "cache_info"):

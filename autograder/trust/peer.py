@@ -54,7 +54,8 @@ class Peer:
         """Return the object for JSON that is not plain."""
         raise NotImplementedError
 
-    def failure(self, error: BaseException) -> list[Any]:
+    @staticmethod
+    def failure(error: BaseException) -> list[Any]:
         """Return how an exception crosses: its class, message, and classes it derives from."""
         kind = type(error)
         try:

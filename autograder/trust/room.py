@@ -14,7 +14,6 @@ import resource
 import select
 import signal
 import socket
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -22,20 +21,13 @@ import numpy as np
 
 from autograder.kernels import linux
 from autograder.trust.codec import Decoder, Encoder
-from autograder.trust.exceptions import lineage
-from autograder.trust.frames import (
-    ChannelClosedError,
-    ChannelError,
-    FrameReader,
-    OutOfTimeError,
-    send_frame,
-)
+from autograder.trust.frames import ChannelClosedError, ChannelError, FrameReader, send_frame
+from autograder.trust.peer import Peer
 from autograder.trust.session import Session, StudentDied
 from autograder.trust.source import is_import, needed_for, plain_source
 
 ROOM = "__within__"  # what a test calls, as an attribute of the notebook's module
 FILES = 24  # and no more, or much could be held in the buffers of sockets and pipes
-MAX_WORDS = 2_000
 
 
 class Room:
@@ -62,7 +54,7 @@ class Room:
                 with there:
                     socket.send_fds(self.channel, [b"r"], [there.fileno()])
                 return self._ask(here, room, name, array, rest)
-            except (ChannelClosedError, BrokenPipeError) as error:
+            except (ChannelClosedError, BrokenPipeError, ConnectionResetError) as error:
                 raise StudentDied("the notebook's code ended its own process") from error
 
     def _ask(
@@ -77,7 +69,7 @@ class Room:
         send_frame(channel, order, encoder.blobs)
         reader.receive()
         if array.size:  # or the other side may be done before anything is sent
-            _send(channel, np.ascontiguousarray(array), reader.deadline)
+            channel.sendall(_bytes_of(np.ascontiguousarray(array)))
         answer, blobs = reader.receive()
         if isinstance(answer, list) and len(answer) == 4:
             self.session.raise_failure(answer)
@@ -137,8 +129,7 @@ def _obey(channel: socket.socket) -> None:
     try:
         names[order["name"]](array, *rest, out=array)
     except BaseException as error:  # noqa: BLE001  (it crosses, whatever it is)
-        name, words = type(error).__name__[:200], str(error)[:MAX_WORDS]
-        send_frame(channel, ["error", name, words, lineage(type(error))], [])
+        send_frame(channel, Peer.failure(error), [])
     else:
         send_frame(channel, "done", [_bytes_of(array)])
 
@@ -147,9 +138,9 @@ def _needed(name: str, sources: list[str]) -> list[ast.stmt]:
     statements: list[ast.stmt] = []
     for source in sources:
         with contextlib.suppress(SyntaxError, ValueError, RecursionError):
-            text = plain_source(source)
-            compile(text, "<notebook>", "exec")  # finds what parsing does not
-            statements += ast.parse(text).body
+            tree = ast.parse(plain_source(source))
+            compile(tree, "<notebook>", "exec")  # finds what parsing does not
+            statements += tree.body
     return needed_for(name, statements)
 
 
@@ -170,18 +161,6 @@ def _leave(room: int) -> None:
         (resource.RLIMIT_NOFILE, FILES),
     ):
         resource.setrlimit(kind, (bound, bound))
-
-
-def _send(channel: socket.socket, array: np.ndarray, deadline: float | None) -> None:
-    channel.settimeout(None if deadline is None else max(0.001, deadline - time.monotonic()))
-    try:
-        channel.sendall(_bytes_of(array))
-    except TimeoutError as error:
-        raise OutOfTimeError from error
-    except OSError as error:
-        raise ChannelClosedError("the other side has ended") from error
-    finally:
-        channel.settimeout(None)
 
 
 def _receive(channel: socket.socket, array: np.ndarray) -> None:

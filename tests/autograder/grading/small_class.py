@@ -165,6 +165,19 @@ def hand_in(root: Path, name: str, student: Student, assignment: str = NAME) -> 
     return folder
 
 
+def scores(root: Path) -> dict[tuple[str, str], list[Any]]:
+    """Return by student and cell what was scored, and whether a person has to look."""
+    with sqlite3.connect(root / "assignments" / "gradebook.db") as database:
+        rows = database.execute(
+            "SELECT a.student_id, b.name, g.auto_score, g.needs_manual_grade FROM grade g "
+            "JOIN base_cell b ON b.id = g.cell_id "
+            "JOIN submitted_notebook n ON n.id = g.notebook_id "
+            "JOIN submitted_assignment a ON a.id = n.assignment_id"
+        ).fetchall()
+    database.close()
+    return {(student, cell): score for student, cell, *score in rows}
+
+
 def gradebook(root: Path) -> dict[str, list[Any]]:
     """Return every row of every table, each id replaced by what it is the id of."""
     with sqlite3.connect(root / "assignments" / "gradebook.db") as database:

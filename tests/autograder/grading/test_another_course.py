@@ -2,12 +2,12 @@
 
 import json
 import shutil
-import sqlite3
 
 import pytest
 
 from .another_course import TASKS, source_notebook
 from .small_class import NAME, Student, hand_in, run, write_course
+from .small_class import scores as scored
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("another course")]
 STOCK = "c = get_config()\nc.CourseDirectory.root = 'assignments'\nc.Execute.timeout = 60\n"
@@ -41,15 +41,7 @@ def scores(tmp_path_factory):
         assert done.returncode == 0, done.stderr
         if who == "ours":
             assert [row["problems"] for row in json.loads(done.stdout)] == [[], []]
-        with sqlite3.connect(place / "assignments" / "gradebook.db") as database:
-            rows = database.execute(
-                "SELECT a.student_id, b.name, g.auto_score, g.needs_manual_grade FROM grade g "
-                "JOIN base_cell b ON b.id = g.cell_id "
-                "JOIN submitted_notebook n ON n.id = g.notebook_id "
-                "JOIN submitted_assignment a ON a.id = n.assignment_id"
-            ).fetchall()
-        database.close()
-        found |= {(who, student, cell): score for student, cell, *score in rows}
+        found |= {(who, *key): score for key, score in scored(place).items()}
     return found
 
 

@@ -1,12 +1,11 @@
 """What a function holds is graded where its code cannot change the meter."""
 
 import json
-import sqlite3
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from .small_class import NAME, Student, hand_in, role, run, write_course
+from .small_class import NAME, Student, hand_in, role, run, scores, write_course
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("room")]
 IMPORTS = "import numpy as np\nBLOCK = 1 << 12"
@@ -64,16 +63,8 @@ def test_each_gets_what_was_earned(tmp_path, command):
         hand_in(tmp_path, name, student)
     done = run(tmp_path, *command)
     assert done.returncode == 0, done.stderr
-    with sqlite3.connect(tmp_path / "assignments" / "gradebook.db") as database:
-        scores = dict(
-            database.execute(
-                "SELECT a.student_id, g.auto_score FROM grade g "
-                "JOIN base_cell b ON b.id = g.cell_id AND b.name = 'test-double' "
-                "JOIN submitted_notebook n ON n.id = g.notebook_id "
-                "JOIN submitted_assignment a ON a.id = n.assignment_id"
-            ).fetchall()
-        )
-    database.close()
-    assert scores == {name: student.points for name, student in CLASS.items()}
+    found = scores(tmp_path)
+    points = {name: found[name, "test-double"][0] for name in CLASS}
+    assert points == {name: student.points for name, student in CLASS.items()}
     path = tmp_path / "assignments" / "autograded" / "whole" / NAME / f"{NAME}.ipynb"
     assert "it makes an array as large as x" in json.dumps(json.loads(path.read_text()))
